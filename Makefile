@@ -1,0 +1,166 @@
+# Baton.  `make help` lists the targets.  Every target that runs something ends with `status N`:
+# 0 pass, 1 fail or findings, 2 bad usage or config, 3 something missing, 4 no verdict in time,
+# 5 QEMU itself failed.
+
+# ---- what a user may set ------------------------------------------------------------------
+NIC         ?= e1000e
+GENERATIONS ?= 3
+RATE        ?= 4000
+FRAMES      ?= 20000
+DURATION    ?=
+QEMU        ?=
+OVMF        ?=
+MEM         ?= 1G
+ACCEL       ?= tcg
+PLAN        ?= handover
+V           ?= 0
+export NIC GENERATIONS RATE FRAMES DURATION QEMU OVMF MEM ACCEL PLAN
+
+VERSION := 0.1
+
+# ---- tools ---------------------------------------------------------------------------------
+CLANG   ?= clang
+LD_LLD  ?= ld.lld
+OBJCOPY ?= llvm-objcopy
+READELF ?= llvm-readelf
+LLVM_AR ?= llvm-ar
+PYTHON  ?= python3
+B       := build
+Q       := $(if $(filter 1,$(V)),,@)
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+WARN := -Wall -Wextra -Werror -Wundef -Wstrict-prototypes -Wmissing-prototypes -Wshadow -Wvla \
+	-Wimplicit-fallthrough -Wno-unused-command-line-argument
+
+# ---- firmware image ------------------------------------------------------------------------
+# A library room sees include/ and the seam; the rooms above see the libraries as well, by
+# their path from the top.  A wall crossed is a build error.
+LIB_ROOMS := vtd kho
+SRC_LIB   := $(sort $(foreach r,$(LIB_ROOMS),$(wildcard $(r)/*.c)))
+SRC_ABOVE := $(sort $(wildcard efi/*.c kernel/*.c kernel/*/*.c))
+SRC_ASM   := $(sort $(wildcard kernel/*.S kernel/*/*.S))
+
+# The Linux target, for its place of the stack canary, which libfdt's objects use as well.
+FW_COMMON := --target=x86_64-unknown-linux-gnu -g -ffreestanding -fpie -fvisibility=hidden \
+	-mno-red-zone -ffile-prefix-map=$(CURDIR)=.
+FW_CFLAGS := $(FW_COMMON) -std=gnu11 -O2 -fno-omit-frame-pointer \
+	-fno-asynchronous-unwind-tables -fno-strict-aliasing -fno-common -ffunction-sections \
+	-fdata-sections -fshort-wchar -nostdlibinc -isystem kernel/seam/libc \
+	-DBATON_VERSION='"$(VERSION)"' $(FW_DEFS) $(WARN)
+# libfdt's header is on the system's include path; it alone is taken from there.
+FDT_INC := $(B)/include/libfdt
+LIBFDT_A ?= $(shell $(CLANG) -print-file-name=libfdt.a 2>/dev/null)
+EFI_CFLAGS := -isystem /usr/include/efi -isystem /usr/include/efi/x86_64 -DGNU_EFI_USE_MS_ABI
+
+# Runs before FS base points at our canary (contracts: image): no stack protector there.
+EARLY := efi/% kernel/entry.c kernel/config.c kernel/console/printf.c kernel/machine/string.c \
+	kernel/machine/cpu.c kernel/handover/bootparams.c kernel/memory/memmap.c
+ssp = $(if $(filter $(EARLY),$(1)),-fno-stack-protector,-fstack-protector-strong)
+
+FW_OBJ := $(SRC_LIB:%.c=$(B)/fw/%.o) $(SRC_ABOVE:%.c=$(B)/fw/%.o) $(SRC_ASM:%.S=$(B)/fw/%.o)
+
+all: $(B)/baton.efi
+
+# Installs what is missing, or names it and stops (status 3).
+.PHONY: all tools-build tools-check
+tools-build:
+	@sh tools/install.sh build
+tools-check:
+	@sh tools/install.sh check
+
+$(B)/fw/vtd/%.o: vtd/%.c Makefile | tools-build
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(FW_CFLAGS) $(call ssp,$<) -iquote include -iquote kernel/seam -MMD -c $< -o $@
+$(B)/fw/kho/%.o: kho/%.c $(FDT_INC)/libfdt.h Makefile | tools-build
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(FW_CFLAGS) $(call ssp,$<) -iquote include -iquote kernel/seam -isystem $(FDT_INC) -MMD -c $< -o $@
+$(B)/fw/efi/%.o: efi/%.c Makefile | tools-build
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(FW_CFLAGS) $(call ssp,$<) -iquote include -iquote . -iquote kernel/seam $(EFI_CFLAGS) -MMD -c $< -o $@
+$(B)/fw/kernel/%.o: kernel/%.c $(FDT_INC)/libfdt.h Makefile | tools-build
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(FW_CFLAGS) $(call ssp,$<) -iquote include -iquote . -iquote kernel/seam \
+		$(if $(filter kernel/machine/string.c,$<),-fno-builtin) \
+		$(if $(filter kernel/machine/runtime.c,$<),$(EFI_CFLAGS)) -MMD -c $< -o $@
+$(B)/fw/kernel/%.o: kernel/%.S Makefile | tools-build
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(FW_COMMON) -MMD -c $< -o $@
+
+$(FDT_INC)/libfdt.h: Makefile | tools-build
+	@mkdir -p $(@D)
+	$(Q)cp /usr/include/libfdt.h /usr/include/libfdt_env.h /usr/include/fdt.h $(@D)/
+
+# Only relative relocations may be left for the entry code to apply.
+$(B)/baton.elf: $(FW_OBJ) linker.ld
+	$(Q)$(LD_LLD) -pie --no-dynamic-linker -z norelro -z text -z noexecstack -z max-page-size=4096 \
+		--gc-sections --build-id=none --hash-style=sysv --fatal-warnings -T linker.ld \
+		$(FW_OBJ) $(LIBFDT_A) -o $@
+	$(Q)bad=$$($(READELF) -r --wide $@ | grep R_X86_64_ | grep -v R_X86_64_RELATIVE); \
+		if [ -n "$$bad" ]; then echo "baton.elf: relocation other than RELATIVE:"; echo "$$bad"; rm $@; exit 1; fi
+
+IMAGE_MAX := 262144
+$(B)/baton.efi: $(B)/baton.elf
+	$(Q)$(OBJCOPY) -O binary $< $@
+	$(Q)size=$$(stat -c %s $@); echo "baton.efi: $$size bytes of $(IMAGE_MAX)"; \
+		if [ $$size -gt $(IMAGE_MAX) ]; then echo "baton.efi: too large"; rm $@; exit 1; fi
+
+# ---- host builds: libraries and pure kernel files under sanitizers --------------------------
+HOST_CFLAGS := -std=gnu11 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
+	-fno-omit-frame-pointer -DBATON_VERSION='"$(VERSION)"' $(WARN)
+PURE_KERNEL := $(wildcard kernel/stream/*.c) kernel/config.c kernel/console/printf.c \
+	kernel/console/font.c kernel/console/framebuffer.c kernel/handover/bootparams.c \
+	kernel/memory/memmap.c kernel/machine/acpi.c kernel/machine/pci.c kernel/machine/pci_usb.c kernel/nic/e1000e.c \
+	kernel/nic/igb.c kernel/nic/common.c kernel/nic/nic.c
+HOST_SRC := $(SRC_LIB) $(wildcard $(PURE_KERNEL)) tests/host/arena.c
+HOST_OBJ := $(HOST_SRC:%.c=$(B)/host/%.o)
+TEST_SRC := $(sort $(wildcard tests/unit/test_*.c))
+TEST_BIN := $(TEST_SRC:tests/unit/%.c=$(B)/host/unit/%)
+
+$(B)/host/vtd/%.o: vtd/%.c Makefile | tools-check
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(HOST_CFLAGS) -iquote include -iquote tests/host -MMD -c $< -o $@
+$(B)/host/kho/%.o: kho/%.c Makefile | tools-check
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(HOST_CFLAGS) -iquote include -iquote tests/host -MMD -c $< -o $@
+$(B)/host/kernel/%.o: kernel/%.c Makefile | tools-check
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(HOST_CFLAGS) -iquote include -iquote tests/host -iquote . -MMD -c $< -o $@
+$(B)/host/tests/host/%.o: tests/host/%.c Makefile | tools-check
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(HOST_CFLAGS) -iquote include -iquote tests/host -MMD -c $< -o $@
+$(B)/host/rooms.a: $(HOST_OBJ)
+	$(Q)rm -f $@; $(LLVM_AR) rcs $@ $(HOST_OBJ)
+$(B)/host/unit/%: tests/unit/%.c $(B)/host/rooms.a
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(HOST_CFLAGS) -iquote include -iquote tests/host -iquote . -MMD -MF $@.d $< $(B)/host/rooms.a -lcmocka -lfdt -o $@
+
+# ---- tools for this machine ------------------------------------------------------------------
+TOOL_CFLAGS := -std=gnu11 -O2 -g $(WARN) -iquote include -iquote tests/host -iquote .
+$(B)/tools/frames: tools/frames.c kernel/stream/frame.c kho/crc32c.c Makefile | tools-build
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(TOOL_CFLAGS) tools/frames.c kernel/stream/frame.c kho/crc32c.c -o $@
+
+# ---- running and testing ------------------------------------------------------------------------
+.PHONY: run unit check tools-run help clean
+tools-run:
+	@sh tools/install.sh run
+
+# A target that runs something ends with `status N`; make itself knows only 2.
+status = rc=$$?; echo "status $$rc"; exit $$rc
+
+run: tools-run $(B)/baton.efi $(B)/tools/frames
+	@$(PYTHON) tests/boot/run.py; $(status)
+
+unit: tools-check $(TEST_BIN)
+	@$(PYTHON) tests/unit/run.py $(TEST_BIN); $(status)
+
+check: tools-run tools-check $(B)/baton.efi $(B)/tools/frames $(TEST_BIN)
+	@$(PYTHON) tests/check.py $(TEST_BIN); $(status)
+
+clean:
+	rm -rf $(B)
+
+-include $(FW_OBJ:.o=.d) $(HOST_OBJ:.o=.d) $(TEST_BIN:=.d)

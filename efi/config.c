@@ -1,0 +1,61 @@
+/* Options and file: where a run is configured while firmware is in charge. */
+#include "efi.h"
+
+#include "kernel/console/printf.h"
+
+#define CONFIG_FILE_MAX	4096
+
+static CHAR16 config_path[] = { '\\', 'b', 'a', 't', 'o', 'n', '\\', 'b', 'a', 't', 'o', 'n', '.',
+				'c', 'f', 'g', 0 };
+
+/* Return: bytes read; 0 when there is no such file; CONFIG_FILE_MAX + 1 when it is longer. */
+static size_t read_config_file(const struct efi_env *env, char *buf)
+{
+	static EFI_GUID fs_guid = EFI_SIMPLE_FILE_SYSTEM_PROTOCOL_GUID;
+	EFI_FILE_IO_INTERFACE *fs;
+	EFI_FILE_HANDLE root, file;
+	UINTN size = CONFIG_FILE_MAX + 1;
+
+	if (!env->LoadedImage->DeviceHandle ||
+	    env->BootServices->HandleProtocol(env->LoadedImage->DeviceHandle, &fs_guid,
+					      (VOID **)&fs) != EFI_SUCCESS)
+		return 0;
+	if (fs->OpenVolume(fs, &root) != EFI_SUCCESS)
+		return 0;
+	if (root->Open(root, &file, config_path, EFI_FILE_MODE_READ, 0) != EFI_SUCCESS) {
+		root->Close(root);
+		return 0;
+	}
+	if (file->Read(file, &size, buf) != EFI_SUCCESS)
+		size = 0;
+	file->Close(file);
+	root->Close(root);
+	return size;
+}
+
+bool efi_config_collect(const struct efi_env *env, struct baton_config *cfg,
+			struct config_error *err)
+{
+	static char text[CONFIG_FILE_MAX + 1];
+	const size_t size = read_config_file(env, text);
+	bool ok = true;
+
+	config_defaults(cfg);
+	if (size > CONFIG_FILE_MAX) {
+		str_format(err->text, sizeof(err->text), "baton.cfg is longer than %u bytes",
+			   CONFIG_FILE_MAX);
+		return false;
+	}
+	if (size && config_parse(cfg, text, size, CONFIG_FILE, err))
+		ok = false;
+	if (ok && env->LoadedImage->LoadOptions) {
+		bool ignored = false;
+
+		if (config_load_options(cfg, env->LoadedImage->LoadOptions,
+					env->LoadedImage->LoadOptionsSize, &ignored, err))
+			ok = false;
+		else if (ignored)
+			efi_printf(env, "Load options are not ours (no key=value); ignored.\n");
+	}
+	return ok;
+}

@@ -1,0 +1,36 @@
+/* What the files of this room share: the firmware's services, as UEFI spells them. */
+#ifndef BATON_EFI_H
+#define BATON_EFI_H
+
+#include <efi.h>
+
+#include "boot_info.h"
+#include "kernel/config.h"
+
+struct efi_env {
+	EFI_HANDLE Image;
+	EFI_SYSTEM_TABLE *SystemTable;
+	EFI_BOOT_SERVICES *BootServices;
+	EFI_LOADED_IMAGE *LoadedImage;
+};
+
+/* Text on the firmware's console; @fmt as in kernel/console/printf.h. */
+void efi_printf(const struct efi_env *env, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* Defaults, then \baton\baton.cfg, then the load options.  Return: false if anything in them
+ * is not allowed; @err then says what.  @cfg is filled as far as it could be read. */
+bool efi_config_collect(const struct efi_env *env, struct baton_config *cfg,
+			struct config_error *err);
+
+/* The PCI function that holds the volume or network we were booted from. */
+void efi_boot_device(const struct efi_env *env, struct boot_info *bi);
+
+/* Stop the firmware's drivers on every function that could become the test NIC. */
+void efi_disconnect_nics(const struct efi_env *env, const struct baton_config *cfg,
+			 const struct boot_info *bi);
+
+/* Address of the ACPI 2.0 RSDP and the graphics output, if there are any. */
+void efi_tables(const struct efi_env *env, struct boot_info *bi);
+
+#endif

@@ -1,0 +1,76 @@
+/* What both entries, UEFI and 64-bit boot protocol, reduce their world to.  Nothing behind
+ * kernel_main() knows how the machine was started. */
+#ifndef BATON_BOOT_INFO_H
+#define BATON_BOOT_INFO_H
+
+#include "base.h"
+
+/* Classes of the memory map.  The first four are RAM for every later kernel. */
+enum mem_kind {
+	MEM_CONVENTIONAL,	/* free RAM, loader data */
+	MEM_LOADER,		/* RAM that holds this image or what it was started with */
+	MEM_BOOT_SERVICES,	/* RAM once firmware was left; transient use only in generation 0 */
+	MEM_RAM_KINDS,		/* --- kinds below here are not usable RAM --- */
+	MEM_ACPI_RECLAIM,
+	MEM_ACPI_NVS,
+	MEM_RUNTIME_CODE,
+	MEM_RUNTIME_DATA,
+	MEM_RESERVED,
+	MEM_UNUSABLE,
+	MEM_PERSISTENT,
+	MEM_MMIO,
+};
+
+struct mem_range {
+	paddr_t base;
+	uint64_t len;		/* bytes */
+	enum mem_kind kind;
+};
+
+#define BOOT_MAX_RANGES		512
+#define BOOT_CMDLINE_MAX	2048	/* bytes, with the NUL */
+
+struct boot_framebuffer {
+	paddr_t base;		/* 0: none */
+	uint64_t size;		/* bytes */
+	uint32_t width, height;	/* pixels */
+	uint32_t stride;	/* bytes per line */
+	uint8_t red_shift, green_shift, blue_shift;
+};
+
+struct boot_info {
+	bool from_uefi;			/* else: 64-bit boot protocol (kexec) */
+	uint64_t entry_tsc;		/* at the first instruction that could read it */
+	uint64_t firmware_exit_tsc;	/* ExitBootServices returned; 0 if not from_uefi */
+
+	struct mem_range map[BOOT_MAX_RANGES];	/* sorted, no overlaps */
+	size_t nr_map;
+
+	paddr_t rsdp;			/* 0: none found */
+	paddr_t efi_systab;		/* 0: no runtime services */
+	char cmdline[BOOT_CMDLINE_MAX];	/* key=value words, see kernel/config.h */
+	struct boot_framebuffer fb;
+
+	/* KHO setup_data payload (facts: Linux asm/setup_data.h, struct kho_data). */
+	bool has_kho;
+	paddr_t kho_fdt, kho_scratch;
+	uint64_t kho_fdt_size, kho_scratch_size;
+
+	/* Our image in memory, and its protected-mode part as it was before relocation. */
+	paddr_t image;
+	uint64_t image_size;		/* bytes in memory, .bss and stack included */
+	const void *pristine;
+	uint64_t pristine_size;		/* bytes */
+
+	/* PCI function we were booted from, so that it is never taken by default. */
+	bool has_boot_device;
+	uint16_t boot_segment, boot_rid;
+
+	/* Why the world could not be understood; empty when all is well. */
+	char error[160];
+};
+
+/* The phases in order; never returns.  Both entries call this and nothing else. */
+_Noreturn void kernel_main(const struct boot_info *bi);
+
+#endif

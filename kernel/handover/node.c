@@ -1,0 +1,145 @@
+/* The `baton` node. */
+#include "node.h"
+
+#include <string.h>
+
+#include "errno.h"
+#include "kho/blob.h"
+
+#define PROP_DIGEST	"digest"
+
+struct node_head_ser {
+	uint32_t version, generation;
+	uint64_t tsc_khz;
+	uint64_t image_bytes;
+	uint64_t results_pa;
+	uint32_t image_crc32c;
+	uint32_t hostile;
+	uint16_t hostile_segment, hostile_rid;
+	uint32_t next_domain_id;
+};
+static_assert(sizeof(struct node_head_ser) == 48, "layout");
+#define NODE_VERSION	1
+
+int node_write(const struct node *n, void *buf, size_t *used)
+{
+	const struct node_head_ser head = {
+		.version = NODE_VERSION, .generation = n->generation, .tsc_khz = n->tsc_khz,
+		.image_bytes = n->image_bytes, .results_pa = n->results_pa,
+		.image_crc32c = n->image_crc32c, .hostile = n->hostile,
+		.hostile_segment = n->hostile_segment, .hostile_rid = n->hostile_rid,
+		.next_domain_id = n->next_domain_id,
+	};
+	struct kho_blob_writer w;
+
+	kho_blob_begin(&w, buf, NODE_BYTES, NODE_COMPATIBLE);
+	kho_blob_bytes(&w, "head", &head, sizeof(head));
+	kho_blob_bytes(&w, "units", n->unit, n->nr_units * sizeof(n->unit[0]));
+	kho_blob_bytes(&w, "domains", n->domain, n->nr_domains * sizeof(n->domain[0]));
+	kho_blob_bytes(&w, "devices", n->device, n->nr_devices * sizeof(n->device[0]));
+	kho_blob_bytes(&w, "ports", n->port, n->nr_ports * sizeof(n->port[0]));
+	kho_blob_bytes(&w, "digests", n->digest, n->nr_digests * sizeof(n->digest[0]));
+	return kho_blob_finish(&w, PROP_DIGEST, used);
+}
+
+static int read_array(const struct kho_blob *b, const char *name, void *out, size_t size,
+		      size_t max, uint32_t *count, struct kho_refusal *why)
+{
+	struct span s;
+
+	if (kho_blob_get_span(b, name, &s))
+		return kho_refuse(why, -EBADMSG, name, "is missing in the baton node", 0, 0);
+	if (s.len % size || s.len / size > max)
+		return kho_refuse(why, -EBADMSG, name, "of the baton node has an impossible length",
+				  0, s.len);
+	memcpy(out, s.p, s.len);
+	*count = (uint32_t)(s.len / size);
+	return 0;
+}
+
+static bool has_unit(const struct node *n, uint32_t index)
+{
+	for (uint32_t i = 0; i < n->nr_units; i++)
+		if (n->unit[i].index == index)
+			return true;
+	return false;
+}
+
+static bool has_domain(const struct node *n, uint32_t id)
+{
+	for (uint32_t i = 0; i < n->nr_domains; i++)
+		if (n->domain[i].id == id)
+			return true;
+	return false;
+}
+
+/* Records that contradict each other. */
+static int cross_check(const struct node *n, struct kho_refusal *why)
+{
+	for (uint32_t i = 0; i < n->nr_domains; i++) {
+		for (uint32_t j = 0; j < i; j++)
+			if (n->domain[i].id == n->domain[j].id ||
+			    n->domain[i].top_pa == n->domain[j].top_pa)
+				return kho_refuse(why, -EBADMSG, "domains", "stand twice", 0,
+						  n->domain[i].id);
+		if (n->domain[i].id >= n->next_domain_id)
+			return kho_refuse(why, -EBADMSG, "domain", "has an id not yet given out", 0,
+					  n->domain[i].id);
+	}
+	for (uint32_t i = 0; i < n->nr_devices; i++) {
+		if (!has_unit(n, n->device[i].unit) || !has_domain(n, n->device[i].domain))
+			return kho_refuse(why, -EBADMSG, "device", "names a unit or domain that is not there",
+					  0, n->device[i].rid);
+		for (uint32_t j = 0; j < i; j++)
+			if (n->device[i].segment == n->device[j].segment &&
+			    n->device[i].rid == n->device[j].rid)
+				return kho_refuse(why, -EBADMSG, "device", "stands twice", 0,
+						  n->device[i].rid);
+	}
+	for (uint32_t i = 0; i < n->nr_ports; i++)
+		if (!has_domain(n, n->port[i].domain))
+			return kho_refuse(why, -EBADMSG, "port", "names a domain that is not there",
+					  n->port[i].control_pa, n->port[i].domain);
+	return 0;
+}
+
+int node_read(struct span blob, struct node *n, struct kho_refusal *why)
+{
+	struct node_head_ser head;
+	struct kho_blob b;
+	int err;
+
+	memset(n, 0, sizeof(*n));
+	err = kho_blob_open(blob, "baton node", NODE_COMPATIBLE, PROP_DIGEST, &b, why);
+	if (err)
+		return err;
+	if (kho_blob_get_bytes(&b, "head", &head, sizeof(head)))
+		return kho_refuse(why, -EBADMSG, "baton node", "has no head", 0, 0);
+	if (head.version != NODE_VERSION)
+		return kho_refuse(why, -EBADMSG, "baton node", "has another version", 0, head.version);
+	if (!head.tsc_khz)
+		return kho_refuse(why, -EBADMSG, "baton node", "gives no TSC rate", 0, 0);
+	n->generation = head.generation;
+	n->tsc_khz = head.tsc_khz;
+	n->image_bytes = head.image_bytes;
+	n->results_pa = head.results_pa;
+	n->image_crc32c = head.image_crc32c;
+	n->hostile = head.hostile;
+	n->hostile_segment = head.hostile_segment;
+	n->hostile_rid = head.hostile_rid;
+	n->next_domain_id = head.next_domain_id;
+	err = read_array(&b, "units", n->unit, sizeof(n->unit[0]), NODE_MAX_UNITS, &n->nr_units, why);
+	if (!err)
+		err = read_array(&b, "domains", n->domain, sizeof(n->domain[0]), NODE_MAX_DOMAINS,
+				 &n->nr_domains, why);
+	if (!err)
+		err = read_array(&b, "devices", n->device, sizeof(n->device[0]), NODE_MAX_DEVICES,
+				 &n->nr_devices, why);
+	if (!err)
+		err = read_array(&b, "ports", n->port, sizeof(n->port[0]), NODE_MAX_PORTS,
+				 &n->nr_ports, why);
+	if (!err)
+		err = read_array(&b, "digests", n->digest, sizeof(n->digest[0]), NODE_MAX_DIGESTS,
+				 &n->nr_digests, why);
+	return err ? err : cross_check(n, why);
+}

@@ -1,0 +1,109 @@
+/* The `baton` node: what one Baton tells the next beside Linux's own records.  An FDT with
+ * compatible "baton-v1" whose properties are fixed-width little-endian structs; Linux ignores
+ * it.  The stream's position is not here but in the control page, which is data. */
+#ifndef BATON_NODE_H
+#define BATON_NODE_H
+
+#include "base.h"
+#include "kernel/machine/pci.h"
+#include "kho/refusal.h"
+#include "span.h"
+
+#define NODE_NAME		"baton"
+#define NODE_COMPATIBLE		"baton-v1"
+#define NODE_BYTES		KIB(64)		/* room for the blob */
+#define NODE_ORDER		4
+
+#define NODE_MAX_UNITS		64
+#define NODE_MAX_DOMAINS	64
+#define NODE_MAX_DEVICES	256
+#define NODE_MAX_PORTS		4
+#define NODE_MAX_DIGESTS	2048
+
+struct node_unit_ser {
+	uint64_t regs_pa;
+	uint64_t cap, ecap;
+	uint64_t rtaddr, iqa, irta;
+	uint64_t buses[4];
+	uint64_t iq_status_pa;
+	uint32_t index;
+	uint32_t ver, gsts;
+	uint16_t segment;
+	uint16_t reserved;
+};
+static_assert(sizeof(struct node_unit_ser) == 104, "layout");
+
+struct node_domain_ser {
+	uint32_t id;
+	uint32_t levels;
+	uint64_t top_pa;
+	uint32_t addr_bits, page_sizes;
+	uint64_t table_pages;
+	uint32_t is_rmrr;
+	uint32_t reserved;
+};
+static_assert(sizeof(struct node_domain_ser) == 40, "layout");
+
+struct node_device_ser {
+	uint32_t unit;		/* node_unit_ser.index */
+	uint32_t domain;	/* node_domain_ser.id */
+	uint16_t segment, rid, did;
+	uint16_t reserved;
+};
+static_assert(sizeof(struct node_device_ser) == 16, "layout");
+
+struct node_port_ser {
+	uint64_t control_pa;
+	uint32_t domain;	/* node_domain_ser.id */
+	uint32_t reserved;
+	struct pci_config_snapshot config;
+	uint32_t reserved2;
+};
+static_assert(sizeof(struct node_port_ser) == 120, "layout");
+
+struct node_digest_ser {
+	uint64_t pa;		/* of the page */
+	uint32_t crc32c;
+	uint32_t kind;		/* enum node_digest_kind */
+};
+static_assert(sizeof(struct node_digest_ser) == 16, "layout");
+
+enum node_digest_kind {
+	NODE_DIGEST_TABLE = 1,		/* root, context, page table: the hardware reaches it */
+	NODE_DIGEST_METADATA = 2,	/* radix node, root FDT, scratch array, other blobs */
+};
+
+/* Everything the node says, in plain form. */
+struct node {
+	uint32_t generation;		/* of the kernel that wrote it */
+	uint64_t tsc_khz;
+	uint64_t image_bytes;
+	uint32_t image_crc32c;
+	uint64_t results_pa;		/* struct results_ser, a page */
+	uint32_t hostile;		/* 1: a device was left with bus master on */
+	uint16_t hostile_segment, hostile_rid;
+	uint32_t next_domain_id;
+
+	uint32_t nr_units, nr_domains, nr_devices, nr_ports, nr_digests;
+	struct node_unit_ser unit[NODE_MAX_UNITS];
+	struct node_domain_ser domain[NODE_MAX_DOMAINS];
+	struct node_device_ser device[NODE_MAX_DEVICES];
+	struct node_port_ser port[NODE_MAX_PORTS];
+	struct node_digest_ser digest[NODE_MAX_DIGESTS];
+};
+
+/* Write @n into @buf (NODE_BYTES, page aligned).  Return: 0; -ENOSPC. */
+int node_write(const struct node *n, void *buf, size_t *used);
+
+/**
+ * node_read() - check a foreign node against itself
+ * @blob: its bytes
+ * @n:    what it says; meaningful on success only
+ *
+ * Digest, version, counts, cross references between ports, devices, domains and units.  That
+ * its addresses are preserved RAM is for the caller, who knows the map.
+ * Return: 0; -EBADMSG with @why.
+ */
+int node_read(struct span blob, struct node *n, struct kho_refusal *why);
+
+#endif

@@ -1,0 +1,193 @@
+/* Proofs that both sides of a hand-over make. */
+#include "prove.h"
+
+#include "errno.h"
+#include "kernel/memory/memmap.h"
+#include "kernel/memory/scratch.h"
+#include "kho/crc32c.h"
+#include "platform/mem.h"
+#include "vtd/regs.h"
+#include "vtd/verify.h"
+
+#define MAX_EXTENTS	32768
+#define MAX_NODES	16384
+
+/* ---- tables ------------------------------------------------------------------------------- */
+
+static bool page_ok(void *ctx, paddr_t page)
+{
+	const struct proof *p = ctx;
+
+	return kho_map_covers(p->map, page, PAGE_SIZE);
+}
+
+/* DMA may reach preserved memory, and what firmware named for the devices of an RMRR. */
+static bool leaf_ok(void *ctx, const struct vtd_domain_snapshot *domain, paddr_t pa, uint64_t size)
+{
+	const struct proof *p = ctx;
+
+	if (kho_map_covers(p->map, pa, size))
+		return true;
+	for (uint32_t i = 0; i < p->node->nr_domains; i++)
+		if (p->node->domain[i].id == domain->id && !p->node->domain[i].is_rmrr)
+			return false;
+	for (size_t i = 0; i < p->mmu->dmar.nr_rmrr; i++) {
+		const struct vtd_dmar_rmrr *r = &p->mmu->dmar.rmrr[i];
+
+		if (pa >= ALIGN_DOWN(r->base, PAGE_SIZE) &&
+		    pa + size <= ALIGN_UP(r->limit + 1, PAGE_SIZE))
+			return true;
+	}
+	return false;
+}
+
+static enum check_id id_of(const struct prove_ids *ids, enum vtd_violation_kind kind)
+{
+	switch (kind) {
+	case VTD_BAD_MODE:
+		return ids->mode;
+	case VTD_TABLE_PAGE:
+	case VTD_SS_LEAF_PAGE:
+		return ids->preserved;
+	case VTD_ROOT_UNEXPECTED:
+	case VTD_ROOT_MISSING:
+	case VTD_ROOT_RESERVED:
+		return ids->root;
+	case VTD_CONTEXT_UNEXPECTED:
+	case VTD_CONTEXT_MISSING:
+	case VTD_CONTEXT_RESERVED:
+		return ids->context;
+	case VTD_BAD_DID:
+	case VTD_DID_SHARED:
+		return ids->did;
+	case VTD_SS_RESERVED_BITS:
+	case VTD_SS_INTERRUPT_RANGE:
+	case VTD_SS_TABLE_COUNT:
+	case VTD_TOO_MANY_TABLES:
+		return ids->tables;
+	default:
+		return ids->entry;
+	}
+}
+
+static void report(void *ctx, const struct vtd_violation *v)
+{
+	const struct proof *p = ctx;
+
+	check_ok(id_of(&p->ids, v->kind), false,
+		 "%s, source %02x:%02x.%x, page %llx, iova %llx, found %llx, want %llx",
+		 vtd_violation_name(v->kind), v->rid >> 8, v->rid >> 3 & 0x1f, v->rid & 7,
+		 (unsigned long long)v->page, (unsigned long long)v->iova,
+		 (unsigned long long)v->found, (unsigned long long)v->want);
+}
+
+static void observe_all(const struct prove_ids *ids)
+{
+	const enum check_id all[] = {
+		ids->mode, ids->preserved, ids->tables, ids->root, ids->context, ids->entry, ids->did,
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+		check_ok(all[i], true, " ");
+}
+
+void prove_tables(const struct proof *p)
+{
+	uint64_t walked = 0;
+
+	for (size_t i = 0; i < p->picture->nr_units; i++) {
+		struct vtd_verify_result result = { 0 };
+		const struct vtd_verify v = {
+			.unit = &p->picture->unit[i],
+			.domains = p->picture->domain, .nr_domains = p->picture->nr_domains,
+			.devices = p->picture->device, .nr_devices = p->picture->nr_devices,
+			.haw = p->mmu->dmar.haw, .max_tables = PROVE_MAX_TABLES,
+			.page_ok = page_ok, .leaf_ok = leaf_ok, .report = report,
+			.ctx = (void *)(uintptr_t)p,
+		};
+
+		vtd_verify_unit(&v, &result);
+		walked += result.tables;
+	}
+	if (walked)	/* nothing was looked at: the checks stay unobserved and so fail */
+		observe_all(&p->ids);
+}
+
+/* ---- digests ------------------------------------------------------------------------------- */
+
+const struct node_digest_ser *prove_digests(const struct node *n, enum node_digest_kind kind)
+{
+	for (uint32_t i = 0; i < n->nr_digests; i++) {
+		const struct node_digest_ser *d = &n->digest[i];
+
+		if (d->kind == kind && kho_crc32c(0, mem_ptr(d->pa), PAGE_SIZE) != d->crc32c)
+			return d;
+	}
+	return NULL;
+}
+
+int prove_record_page(struct node *n, paddr_t pa, enum node_digest_kind kind)
+{
+	if (n->nr_digests == NODE_MAX_DIGESTS)
+		return -ENOSPC;
+	n->digest[n->nr_digests++] = (struct node_digest_ser){
+		.pa = pa, .crc32c = kho_crc32c(0, mem_ptr(pa), PAGE_SIZE), .kind = kind,
+	};
+	return 0;
+}
+
+static bool any_page(void *ctx, paddr_t page)
+{
+	(void)ctx;
+	(void)page;
+	return true;	/* our own live tables */
+}
+
+static int record_table(void *ctx, enum vtd_table_kind kind, paddr_t page)
+{
+	(void)kind;
+	return prove_record_page(ctx, page, NODE_DIGEST_TABLE);
+}
+
+int prove_record_tables(const struct iommu *mmu, struct node *n)
+{
+	const struct vtd_table_list list = {
+		.page_ok = any_page, .table = record_table, .ctx = n, .max_tables = PROVE_MAX_TABLES,
+	};
+
+	for (size_t i = 0; i < mmu->nr_units; i++) {
+		int err;
+
+		if (!mmu->unit[i].used)
+			continue;
+		err = vtd_verify_for_each_table(mmu->unit[i].vtd.root, &list);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* ---- reading a handoff ------------------------------------------------------------------------ */
+
+static bool is_ram(void *ctx, paddr_t pa, uint64_t len)
+{
+	const struct boot_info *bi = ctx;
+
+	return memmap_is_ram(bi->map, bi->nr_map, pa, len);
+}
+
+bool prove_limits(struct kho_limits *lim, const struct boot_info *bi)
+{
+	static struct kho_range image;
+
+	image = (struct kho_range){ .base = bi->image, .len = bi->image_size };
+	*lim = (struct kho_limits){
+		.ram = { .is_ram = is_ram, .ctx = (void *)(uintptr_t)bi },
+		.exclude = &image, .nr_exclude = 1,
+		.max_extents = MAX_EXTENTS, .max_nodes = MAX_NODES,
+		.extents = scratch_new(MAX_EXTENTS * sizeof(struct kho_extent)),
+		.ranges = scratch_new(MAX_EXTENTS * sizeof(struct kho_range)),
+		.nodes = scratch_new(MAX_NODES * sizeof(paddr_t)),
+	};
+	return lim->extents && lim->ranges && lim->nodes;
+}

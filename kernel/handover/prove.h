@@ -1,0 +1,42 @@
+/* Proofs that both sides of a hand-over make over the same evidence: tables in memory against
+ * the picture, pages against the preserved map, bytes against digests.  They write nothing. */
+#ifndef BATON_PROVE_H
+#define BATON_PROVE_H
+
+#include "boot_info.h"
+#include "kernel/handover/node.h"
+#include "kernel/handover/picture.h"
+#include "kernel/report/ktap.h"
+#include "kho/read.h"
+
+/* Which check each kind of violation belongs to; the two sides report under their own ids. */
+struct prove_ids {
+	enum check_id mode, preserved, tables, root, context, entry, did;
+};
+
+struct proof {
+	const struct iommu *mmu;
+	const struct kho_map *map;
+	const struct picture *picture;
+	const struct node *node;
+	struct prove_ids ids;
+};
+
+/* Walk every unit's tables and compare; each page must be preserved before it is read. */
+void prove_tables(const struct proof *p);
+
+/* First digest of that kind that does not fit, or NULL. */
+const struct node_digest_ser *prove_digests(const struct node *n, enum node_digest_kind kind);
+
+/* Append the digest of every page the hardware reaches from the live units.
+ * Return: 0; -ENOSPC; as vtd_verify_for_each_table(). */
+int prove_record_tables(const struct iommu *mmu, struct node *n);
+int prove_record_page(struct node *n, paddr_t pa, enum node_digest_kind kind);
+
+/* Upper bound of table pages of one unit, for all walks. */
+#define PROVE_MAX_TABLES	NODE_MAX_DIGESTS
+
+/* Memory for reading a handoff; from scratch.  Return: false if there is none left. */
+bool prove_limits(struct kho_limits *lim, const struct boot_info *bi);
+
+#endif

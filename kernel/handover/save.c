@@ -1,0 +1,387 @@
+/* The outgoing side. */
+#include "save.h"
+
+#include <string.h>
+
+#include "errno.h"
+#include "kernel/console/console.h"
+#include "kernel/console/printf.h"
+#include "kernel/handover/prove.h"
+#include "kernel/machine/time.h"
+#include "kernel/memory/scratch.h"
+#include "kernel/report/ktap.h"
+#include "kho/metadata.h"
+#include "kho/write.h"
+#include "platform/mem.h"
+#include "platform/mmio.h"
+#include "vtd/context.h"
+#include "vtd/inval.h"
+#include "vtd/regs.h"
+
+#define DRAIN_POLLS	16	/* of a ring that keeps filling, at the last poll */
+
+static const struct prove_ids save_ids = {
+	.mode = CHECK_SAVE_TABLES_MATCH, .preserved = CHECK_SAVE_TABLES_PRESERVED,
+	.tables = CHECK_SAVE_TABLES_MATCH, .root = CHECK_SAVE_TABLES_MATCH,
+	.context = CHECK_SAVE_TABLES_MATCH, .entry = CHECK_SAVE_TABLES_MATCH,
+	.did = CHECK_SAVE_TABLES_MATCH,
+};
+
+/* Everything that is written for the next kernel. */
+struct handoff {
+	struct kho_radix radix;
+	paddr_t fdt, scratch_array, node, metadata, results;
+	struct kho_data data;
+	struct node *n;
+};
+
+/* ---- (c) what is not preserved ------------------------------------------------------------ */
+
+static bool is_hostile(const struct run *r, uint16_t segment, uint16_t rid)
+{
+	return r->cfg.has_hostile && r->cfg.hostile.segment == segment && r->cfg.hostile.rid == rid;
+}
+
+/* Entries first, so that a hostile device with bus master on meets a closed door.  Its context
+ * table stays: nothing but the IOMMU stands between it and memory. */
+static void fence_unpreserved(struct run *r)
+{
+	for (size_t i = 0; i < r->mmu->nr_fns; i++) {
+		const struct pci_fn *fn = &r->mmu->fns[i];
+
+		if (is_hostile(r, fn->segment, fn->rid)) {
+			iommu_detach(r->mmu, fn->segment, fn->rid);
+			if (r->have_port && r->port.fn == i)
+				r->have_port = false;
+		} else if (!fn->is_bridge && !iommu_device_of(r->mmu, fn->segment, fn->rid) &&
+			   pci_is_bus_master(fn->segment, fn->rid)) {
+			pci_bus_master(fn, false);
+		}
+	}
+}
+
+/* ---- (d) quiet units ------------------------------------------------------------------------ */
+
+static int drain_units(struct run *r)
+{
+	for (size_t i = 0; i < r->mmu->nr_units; i++) {
+		struct iommu_unit *u = &r->mmu->unit[i];
+		int err;
+
+		if (!u->used)
+			continue;
+		vtd_unit_mask_events(&u->vtd);
+		if (!u->vtd.qi.on)
+			continue;
+		err = vtd_qi_submit(&u->vtd, NULL, 0);	/* a wait alone: the last descriptor */
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* ---- (f) writing ------------------------------------------------------------------------------ */
+
+static int preserve_page(void *ctx, paddr_t pa)
+{
+	struct handoff *h = ctx;
+
+	return kho_preserve(&h->radix, pa, 0);
+}
+
+static int preserve_units(const struct run *r, struct handoff *h)
+{
+	/* The digests list exactly the pages that the hardware reaches. */
+	for (uint32_t i = 0; i < h->n->nr_digests; i++) {
+		const int err = preserve_page(h, h->n->digest[i].pa);
+
+		if (err)
+			return err;
+	}
+	for (size_t i = 0; i < r->mmu->nr_units; i++) {
+		const struct iommu_unit *u = &r->mmu->unit[i];
+		int err;
+
+		if (!u->used || !u->ring)
+			continue;
+		err = preserve_page(h, u->ring);
+		if (!err)
+			err = preserve_page(h, u->status);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* Regions with the guard page on either side: a canary must survive as well. */
+static int preserve_port(const struct run *r, struct handoff *h)
+{
+	struct port_region region[PORT_REGIONS];
+	struct node_port_ser *port;
+	int err;
+
+	if (!r->have_port)
+		return 0;
+	port_regions(r->port.control, region);
+	for (unsigned i = 0; i < PORT_REGIONS; i++) {
+		err = kho_preserve_range(&h->radix, region[i].pa - PAGE_SIZE,
+					 region[i].len + 2 * PAGE_SIZE);
+		if (err)
+			return err;
+	}
+	port = &h->n->port[h->n->nr_ports++];
+	port->control_pa = r->port.control_pa;
+	port->domain = r->mmu->domain[iommu_device_of(r->mmu, r->port.nic.segment,
+						      r->port.nic.rid)->domain].id;
+	err = pci_config_snapshot(r->mmu->fns, r->port.fn, &port->config);
+	return err ? err : preserve_page(h, r->port.control_pa);
+}
+
+static int write_metadata(const struct run *r, struct handoff *h)
+{
+	struct kho_metadata m = { .kexec_count = r->cfg.generation + 1 };
+
+	str_format(m.previous_release, sizeof(m.previous_release), "baton-%s", BATON_VERSION);
+	memcpy(mem_ptr(h->results), &results, sizeof(results));
+	return kho_metadata_write(&m, mem_ptr(h->metadata));
+}
+
+/* Sub-nodes, oldest first.  LUO takes its place between these two when there is one. */
+static int write_tree(const struct run *r, struct handoff *h)
+{
+	const struct kho_subnode nodes[] = {
+		{ .name = KHO_NODE_METADATA, .pa = h->metadata, .size = KHO_METADATA_BYTES },
+		{ .name = NODE_NAME, .pa = h->node, .size = NODE_BYTES },
+	};
+	const struct kho_plan plan = {
+		.radix = &h->radix, .scratch = &r->window.areas, .scratch_pa = h->scratch_array,
+		.fdt_pa = h->fdt, .nodes = nodes, .nr_nodes = ARRAY_SIZE(nodes),
+	};
+	struct kho_data written;
+	const int err = kho_write(&plan, &written);
+
+	/* boot_params was built with these before anything was written. */
+	if (!err && memcmp(&written, &h->data, sizeof(written)))
+		return -EINVAL;
+	return err;
+}
+
+/* Digests of every page of the tree itself; the reader lists the radix nodes. */
+static int digest_metadata(const struct run *r, struct handoff *h)
+{
+	struct kho_handoff read;
+	struct kho_limits lim;
+	struct kho_refusal why;
+	int err;
+
+	if (!prove_limits(&lim, r->bi))
+		return -ENOMEM;
+	err = kho_read(&h->data, &lim, &read, &why);
+	if (err) {
+		platform_log("save: our own handoff is refused: %s %s (%llx)", why.what, why.fault,
+			     (unsigned long long)why.at);
+		return err;
+	}
+	for (size_t i = 0; i < read.map.nr_nodes && !err; i++)
+		err = prove_record_page(h->n, read.map.nodes[i], NODE_DIGEST_METADATA);
+	if (!err)
+		err = prove_record_page(h->n, h->fdt, NODE_DIGEST_METADATA);
+	if (!err)
+		err = prove_record_page(h->n, h->scratch_array, NODE_DIGEST_METADATA);
+	if (!err)
+		err = prove_record_page(h->n, h->metadata, NODE_DIGEST_METADATA);
+	if (!err)
+		err = prove_record_page(h->n, h->results, NODE_DIGEST_METADATA);
+	return err;
+}
+
+static int write_handoff(struct run *r, struct handoff *h, const struct kexec_target *t)
+{
+	size_t used;
+	int err;
+
+	h->n->generation = r->cfg.generation;
+	h->n->tsc_khz = time_tsc_khz();
+	h->n->image_bytes = t->part[0].len;
+	h->n->image_crc32c = t->part[0].crc32c;
+	h->n->results_pa = h->results;
+	h->n->hostile = r->cfg.has_hostile;
+	h->n->hostile_segment = r->cfg.hostile.segment;
+	h->n->hostile_rid = r->cfg.hostile.rid;
+	err = kho_radix_init(&h->radix, &r->window.areas);
+	if (!err)
+		err = picture_record(r->mmu, h->n);
+	if (!err)
+		err = prove_record_tables(r->mmu, h->n);
+	if (!err)
+		err = preserve_units(r, h);
+	if (!err)
+		err = preserve_port(r, h);
+	if (!err)
+		err = preserve_page(h, h->results);
+	if (!err)
+		err = write_metadata(r, h);
+	if (!err)
+		err = write_tree(r, h);
+	if (!err)
+		err = digest_metadata(r, h);
+	if (!err)
+		err = node_write(h->n, mem_ptr(h->node), &used);
+	return err;
+}
+
+/* ---- (g) checks --------------------------------------------------------------------------------- */
+
+static void check_units(const struct run *r)
+{
+	for (size_t i = 0; i < r->mmu->nr_units; i++) {
+		const struct iommu_unit *u = &r->mmu->unit[i];
+		struct vtd_unit_state s;
+
+		if (!u->used)
+			continue;
+		vtd_unit_read_state(&u->vtd, &s);
+		check_ok(CHECK_SAVE_EVENTS_MASKED, s.fectl & VTD_EVENT_IM, "vtd%zu FECTL is %08x", i,
+			 s.fectl);
+		if (u->vtd.caps.qi)
+			check_ok(CHECK_SAVE_QUEUE_DRAINED, s.gsts & VTD_GSTS_QIES && s.iqh == s.iqt,
+				 "vtd%zu GSTS %08x IQH %llx IQT %llx", i, s.gsts,
+				 (unsigned long long)s.iqh, (unsigned long long)s.iqt);
+		else
+			check_skip(CHECK_SAVE_QUEUE_DRAINED, "the unit has no queue");
+	}
+}
+
+static void check_handoff(const struct run *r, const struct handoff *h)
+{
+	struct picture *picture = scratch_new(sizeof(*picture));
+	struct node *n = scratch_new(sizeof(*n));
+	struct kho_refusal why = { 0 };
+	const struct node_digest_ser *bad;
+	struct kho_handoff read;
+	struct kho_limits lim;
+
+	if (!picture || !n || !prove_limits(&lim, r->bi)) {
+		check_ok(CHECK_SAVE_HANDOFF_READS_BACK, false, "no scratch memory left to read it");
+		return;
+	}
+	if (kho_read(&h->data, &lim, &read, &why) ||
+	    node_read(kho_subnode_blob(kho_tree_find(&read.tree, NODE_NAME)), n, &why)) {
+		check_ok(CHECK_SAVE_HANDOFF_READS_BACK, false, "%s %s at %llx (%llx)", why.what,
+			 why.fault, (unsigned long long)why.at, (unsigned long long)why.value);
+		return;
+	}
+	bad = prove_digests(n, NODE_DIGEST_METADATA);
+	check_ok(CHECK_SAVE_HANDOFF_READS_BACK, !bad, "page %llx changed since it was written",
+		 bad ? (unsigned long long)bad->pa : 0);
+	bad = prove_digests(n, NODE_DIGEST_TABLE);
+	check_ok(CHECK_SAVE_TABLES_MATCH, !bad, "table page %llx changed since it was digested",
+		 bad ? (unsigned long long)bad->pa : 0);
+	picture_of_node(n, picture);
+	prove_tables(&(struct proof){
+		.mmu = r->mmu, .map = &read.map, .picture = picture, .node = n, .ids = save_ids });
+}
+
+static int check_outgoing(const struct run *r, const struct handoff *h, const struct kexec_target *t)
+{
+	const char *changed = kexec_changed_part(t);
+
+	check_ok(CHECK_SAVE_IMAGE_INTACT, !changed, "%s differs from what was loaded", changed);
+	check_units(r);
+	check_handoff(r, h);
+	ktap_print(CHECK_PHASE_SAVE);
+	return ktap_phase_failed(CHECK_PHASE_SAVE) ? -EIO : 0;
+}
+
+/* ---- the steps, in order --------------------------------------------------------------------------- */
+
+static int allocate(const struct run *r, struct handoff *h)
+{
+	memset(h, 0, sizeof(*h));
+	h->n = scratch_new(sizeof(*h->n));
+	h->fdt = mem_alloc_pages(0);
+	h->scratch_array = mem_alloc_pages(0);
+	h->metadata = mem_alloc_pages(0);
+	h->results = mem_alloc_pages(0);
+	h->node = mem_alloc_pages(NODE_ORDER);
+	if (!h->n || !h->fdt || !h->scratch_array || !h->metadata || !h->results || !h->node)
+		return -ENOMEM;
+	h->data = (struct kho_data){
+		.fdt_pa = h->fdt, .fdt_size = KHO_FDT_BYTES, .scratch_pa = h->scratch_array,
+		.scratch_size = r->window.areas.nr * sizeof(struct kho_scratch_entry),
+	};
+	return 0;
+}
+
+static void drop(struct handoff *h)
+{
+	if (h->radix.root)
+		kho_radix_free(&h->radix);
+	mem_free_pages(h->fdt, 0);
+	mem_free_pages(h->scratch_array, 0);
+	mem_free_pages(h->metadata, 0);
+	mem_free_pages(h->results, 0);
+	mem_free_pages(h->node, NODE_ORDER);
+}
+
+static int load_next(const struct run *r, const struct handoff *h, struct kexec_target *t)
+{
+	char cmdline[BOOT_CMDLINE_MAX];
+	const char *why = "";
+	struct span file;
+	int err;
+
+	if (!kexec_own_file(r->bi, &file))
+		return -ENOMEM;
+	err = config_format(&r->cfg, r->cfg.generation + 1, cmdline, sizeof(cmdline));
+	if (err < 0)
+		return err;
+	err = kexec_load(r->bi, &r->window, file, cmdline, &h->data, t, &why);
+	if (err)
+		platform_log("save: %s", why);
+	return err;
+}
+
+int handover_save(struct run *r, struct kexec_target *t)
+{
+	struct handoff h;
+	int err;
+
+	err = allocate(r, &h);
+	if (err) {
+		platform_log("save: no memory left for the handoff");
+		return err;
+	}
+	err = load_next(r, &h, t);					/* (a) */
+	if (!err) {							/* (b): this is one thread */
+		fence_unpreserved(r);					/* (c) */
+		err = drain_units(r);					/* (d) */
+	}
+	if (!err && r->have_port) {
+		port_poll(&r->port);
+		err = port_settle(&r->port);				/* (e) */
+	}
+	if (!err)
+		err = write_handoff(r, &h, t);				/* (f) */
+	if (!err)
+		err = check_outgoing(r, &h, t);				/* (g) */
+	if (err) {
+		platform_log("save: the handoff is dropped (error %d)", -err);
+		drop(&h);
+	}
+	return err;
+}
+
+_Noreturn void handover_jump(struct run *r, const struct kexec_target *t)
+{
+	console_flush();
+	console_defer(true);
+	if (r->have_port) {
+		for (unsigned i = 0; i < DRAIN_POLLS && port_poll(&r->port); i++)
+			;
+		port_settle(&r->port);
+		port_record(&r->port, r->cfg.generation);
+	}
+	time_delay_us((uint64_t)r->cfg.hold_ms * 1000);
+	kexec_jump(t);
+}

@@ -1,0 +1,119 @@
+/* All remapping units of the machine: found through DMAR, brought up from whatever state they
+ * are in, and asked for domains.  The default is deny: a function without a domain is blocked. */
+#ifndef BATON_IOMMU_H
+#define BATON_IOMMU_H
+
+#include "base.h"
+#include "kernel/machine/acpi.h"
+#include "kernel/machine/pci.h"
+#include "vtd/dmar.h"
+#include "vtd/fault.h"
+#include "vtd/pagetable.h"
+#include "vtd/snapshot.h"
+#include "vtd/unit.h"
+
+#define IOMMU_MAX_FNS		4096
+#define IOMMU_MAX_DOMAINS	64
+#define IOMMU_MAX_DEVICES	256
+
+/* Kernel's view of a domain; its id is the same in every generation. */
+struct iommu_domain {
+	uint32_t id;
+	bool is_rmrr;		/* identity map of firmware's own regions */
+	struct vtd_ss ss;
+};
+
+/* One source id in one domain. */
+struct iommu_device {
+	size_t unit;
+	uint16_t segment, rid;
+	uint32_t domain;	/* index into domains */
+	uint16_t did;
+};
+
+struct iommu_unit {
+	struct vtd_unit vtd;
+	bool used;		/* false: left alone (GPU only, does not answer, duplicate) */
+	struct vtd_unit_state found;	/* registers before anything was written */
+	struct vtd_fault fault;	/* first record found at entry */
+	size_t nr_faults;
+	uint32_t fsts;
+	paddr_t ring, status;	/* pages of the invalidation queue */
+};
+
+struct iommu {
+	struct vtd_dmar dmar;
+	struct iommu_unit unit[VTD_DMAR_MAX_DRHD];
+	size_t nr_units;	/* = dmar.nr_drhd */
+
+	struct pci_fn *fns;
+	size_t nr_fns;
+	struct vtd_pci_view view;
+
+	struct iommu_domain domain[IOMMU_MAX_DOMAINS];
+	size_t nr_domains;
+	struct iommu_device device[IOMMU_MAX_DEVICES];
+	size_t nr_devices;
+	uint32_t next_domain_id;
+};
+
+/**
+ * iommu_discover() - parse DMAR, enumerate PCI, read every unit
+ *
+ * Writes only event masks (FECTL, IECTL), then reads state and fault records, so that an
+ * incoming kernel has the evidence before anything clears it.
+ * Return: 0; -ENODEV no DMAR, or no unit that answers; -EBADMSG a table is broken; -ENOMEM.
+ * *@why says which.
+ */
+int iommu_discover(struct iommu *mmu, const struct acpi_tables *acpi, const char **why);
+
+/* Whether firmware asks for memory regions of this function to stay mapped. */
+bool iommu_has_rmrr(const struct iommu *mmu, size_t fn);
+
+/* Bus master off on every endpoint without an RMRR, USB taken from firmware; contracts:
+ * leaving firmware. */
+void iommu_silence_devices(struct iommu *mmu);
+
+/**
+ * iommu_bring_up() - from unknown state to "translating, everything denied but RMRRs"
+ *
+ * Spec: VT-d 3.1 of the facts, "Bring-up from unknown firmware state".
+ * Return: 0; -ENOMEM; -ETIMEDOUT, -EIO, -EOPNOTSUPP from a unit, which has logged why.
+ */
+int iommu_bring_up(struct iommu *mmu);
+
+/* Index of the unit that translates for a function, or -ENOENT. */
+int iommu_unit_of(const struct iommu *mmu, size_t fn);
+
+/* A new, empty domain fit for a unit.  @page_sizes narrows the unit's (VTD_PG_*).
+ * Return: index; -ENOSPC, -ENOMEM, -EOPNOTSUPP. */
+int iommu_domain_create(struct iommu *mmu, size_t unit, unsigned page_sizes);
+
+/* Put all source ids of a function into a domain, under a fresh DID; then its DMA may start.
+ * Return: 0; -ENOENT no unit; -ENOSPC; -EEXIST it has a domain; as vtd_context_set(). */
+int iommu_attach(struct iommu *mmu, size_t fn, size_t domain);
+
+/* The other way: entries not present, caches invalidated, entries zeroed, DID free again. */
+int iommu_detach(struct iommu *mmu, uint16_t segment, uint16_t rid);
+
+/* Move a live function to another domain that translates alike for all that is in flight, by one
+ * 16-byte store; old DID invalidated.  Return: 0; errors leave the old domain in place. */
+int iommu_replace(struct iommu *mmu, uint16_t segment, uint16_t rid, size_t domain);
+
+/* Give back a domain that no device is in.  The last one takes its index. */
+void iommu_domain_destroy(struct iommu *mmu, size_t domain);
+
+/* Bus master off, then detach: nothing of the device reaches memory any more. */
+void iommu_fence(struct iommu *mmu, uint16_t segment, uint16_t rid);
+
+/* Entry of a source id, or NULL. */
+struct iommu_device *iommu_device_of(struct iommu *mmu, uint16_t segment, uint16_t rid);
+
+/* Bus master off on everything: the last resort, from any state. */
+void iommu_bus_masters_off(struct iommu *mmu);
+
+/* Translation, queue and protected memory off, devices silent: the end of a run.
+ * Return: 0 or the first unit's error. */
+int iommu_shut_down(struct iommu *mmu);
+
+#endif

@@ -1,0 +1,335 @@
+/* The phases of one generation, in order. */
+#include "run.h"
+
+#include "errno.h"
+#include "kernel/console/console.h"
+#include "kernel/handover/adopt.h"
+#include "kernel/handover/save.h"
+#include "kernel/machine/apic.h"
+#include "kernel/machine/cpu.h"
+#include "kernel/machine/paging.h"
+#include "kernel/machine/reset.h"
+#include "kernel/machine/time.h"
+#include "kernel/memory/keep.h"
+#include "kernel/memory/memmap.h"
+#include "kernel/memory/scratch.h"
+#include "kernel/panic.h"
+#include "kernel/report/ktap.h"
+#include "kernel/report/summary.h"
+#include "kernel/report/verdict.h"
+#include "kernel/selftest/selftest.h"
+#include "kernel/traffic.h"
+#include "platform/mem.h"
+#include "platform/mmio.h"
+
+static struct run the_run;
+
+/* ---- getting ready ------------------------------------------------------------------------- */
+
+static void configure(struct run *r)
+{
+	struct config_error err;
+
+	phase_set("configuration");
+	config_defaults(&r->cfg);
+	if (r->bi->error[0])
+		verdict_end(VERDICT_CONFIG, "%s", r->bi->error);
+	if (config_parse(&r->cfg, r->bi->cmdline, __builtin_strlen(r->bi->cmdline), CONFIG_CMDLINE,
+			 &err)) {
+		verdict_allow_debug_exit(r->cfg.exit == EXIT_QEMU);
+		verdict_end(VERDICT_CONFIG, "command line: %s", err.text);
+	}
+	verdict_allow_debug_exit(r->cfg.exit == EXIT_QEMU);
+	console_select(r->cfg.console == SHOW_SERIAL ? CONSOLE_SERIAL :
+		       r->cfg.console == SHOW_FRAMEBUFFER ? CONSOLE_FRAMEBUFFER : CONSOLE_BOTH);
+}
+
+static void find_window(struct run *r)
+{
+	const struct boot_info *bi = r->bi;
+	const uint64_t scratch = config_scratch_bytes(&r->cfg);
+	struct kho_refusal why;
+
+	if (!r->cfg.generation) {
+		if (window_create(bi, scratch, &r->window))
+			verdict_end(VERDICT_MEMORY,
+				    "no free %llu MiB between 16 MiB and 4 GiB for scratch; the machine has %llu MiB of RAM, try a smaller scratch=",
+				    (unsigned long long)(scratch >> 20),
+				    (unsigned long long)(memmap_total_ram(bi->map, bi->nr_map) >> 20));
+		return;
+	}
+	if (!bi->has_kho)
+		verdict_end(VERDICT_HANDOFF,
+			    "generation=%u was given, but boot_params carries no KHO handoff; start generation 0 without it",
+			    r->cfg.generation);
+	if (window_find(bi, &r->window, &why))
+		verdict_end(VERDICT_HANDOFF, "handoff refused: %s %s (at %llx, value %llx)", why.what,
+			    why.fault, (unsigned long long)why.at, (unsigned long long)why.value);
+}
+
+static void prepare_memory(struct run *r)
+{
+	paddr_t heap;
+	uint64_t len;
+
+	phase_set("memory");
+	find_window(r);
+	window_heap(&r->window, r->bi, &heap, &len);
+	scratch_init(heap, len);
+	if (paging_init(r->bi))
+		verdict_end(VERDICT_MEMORY, "scratch is too small for page tables; try a larger scratch=");
+	r->mmu = scratch_new(sizeof(*r->mmu));
+	if (!r->mmu)
+		verdict_end(VERDICT_MEMORY, "scratch is too small; try a larger scratch=");
+}
+
+static const void *acpi_at(void *ctx, paddr_t pa, uint64_t len)
+{
+	(void)ctx;
+	return paging_is_readable(pa, len) ? mem_ptr(pa) : NULL;
+}
+
+static void use_spcr(const struct run *r)
+{
+	struct acpi_spcr spcr;
+	struct span table;
+
+	if (acpi_table(&r->acpi, "SPCR", &table) || acpi_decode_spcr(table, &spcr))
+		return;
+	if (spcr.reg.space == ACPI_GAS_MEMORY && !paging_map_mmio(spcr.reg.address, PAGE_SIZE))
+		return;
+	console_use_spcr(&(struct console_port){
+		.mmio = spcr.reg.space == ACPI_GAS_MEMORY, .address = spcr.reg.address,
+		.stride = spcr.reg.space == ACPI_GAS_MEMORY ? 4 : 1,
+	});
+}
+
+static void read_tables(struct run *r)
+{
+	const struct acpi_reader reader = { .map = acpi_at };
+	struct acpi_reset reset;
+	struct acpi_madt madt;
+	struct span table;
+	const char *why;
+
+	phase_set("ACPI tables");
+	if (acpi_init(&reader, r->bi->rsdp, &r->acpi, &why))
+		verdict_end(VERDICT_NO_VTD, "ACPI tables cannot be read: %s; there is no DMAR without them",
+			    why);
+	if (!acpi_table(&r->acpi, "FACP", &table) && !acpi_decode_reset(table, &reset) &&
+	    reset.reg.space != ACPI_GAS_PCI_CONFIG)
+		machine_set_reset_register(reset.reg.space == ACPI_GAS_IO, reset.reg.address, reset.value);
+	machine_set_runtime(r->bi->efi_systab);
+	if (!acpi_table(&r->acpi, "APIC", &table) && !acpi_decode_madt(table, &madt))
+		apic_mask(madt.local_apic);
+	use_spcr(r);
+}
+
+static void fence_everything(void)
+{
+	if (the_run.mmu && the_run.mmu->fns)
+		iommu_bus_masters_off(the_run.mmu);
+}
+
+static void find_units(struct run *r)
+{
+	const char *why = "";
+	int err;
+
+	phase_set("finding remapping units");
+	err = iommu_discover(r->mmu, &r->acpi, &why);
+	if (err == -ENOMEM)
+		verdict_end(VERDICT_MEMORY, "%s", why);
+	if (err)
+		verdict_end(VERDICT_NO_VTD, "%s", why);
+	verdict_set_fence(fence_everything);
+}
+
+/* ---- generation 0 ---------------------------------------------------------------------------- */
+
+static void unit_failed(const struct run *r, int err)
+{
+	for (size_t i = 0; i < r->mmu->nr_units; i++)
+		if (r->mmu->unit[i].vtd.failed_wait)
+			verdict_end(VERDICT_TIMEOUT, "vtd%zu does not answer: waited for %s, last value %llx",
+				    i, r->mmu->unit[i].vtd.failed_wait,
+				    (unsigned long long)r->mmu->unit[i].vtd.failed_value);
+	if (err == -ENOMEM)
+		verdict_end(VERDICT_MEMORY, "no memory left for translation tables");
+	verdict_end(err == -ETIMEDOUT ? VERDICT_TIMEOUT : VERDICT_NO_VTD,
+		    "VT-d cannot be brought up (error %d): no usable table width, or a unit refused a command",
+		    -err);
+}
+
+static void open_keep(const struct run *r)
+{
+	const struct keep_range busy[] = {
+		{ r->window.areas.entry[0].addr, r->window.areas.entry[0].size },
+		{ r->bi->image, r->bi->image_size },
+	};
+
+	if (keep_init(r->bi->map, r->bi->nr_map, false, busy, ARRAY_SIZE(busy)))
+		verdict_end(VERDICT_MEMORY, "scratch is too small for the list of free memory; try a larger scratch=");
+}
+
+static void start_port(struct run *r)
+{
+	char why[200];
+	const int fn = port_select(r->mmu, &r->cfg, r->bi, why, sizeof(why));
+	int err;
+
+	phase_set("starting the NIC");
+	if (fn < 0)
+		verdict_end(VERDICT_NO_NIC, "%s", why);
+	err = port_prepare(&r->port, r->mmu, r->bi, (size_t)fn);
+	if (err == -ENOMEM)
+		verdict_end(VERDICT_MEMORY, "no memory left for the NIC's rings and buffers; it needs 10 MiB in one piece below scratch or above");
+	if (err == -ENOENT)
+		verdict_end(VERDICT_NO_VTD, "no remapping unit serves NIC %02x:%02x.%x",
+			    PCI_BUS(r->port.nic.rid), PCI_DEV(r->port.nic.rid), PCI_FN(r->port.nic.rid));
+	if (!err)
+		err = port_start(&r->port, r->mmu);
+	if (err)
+		verdict_end(err == -ETIMEDOUT ? VERDICT_TIMEOUT : VERDICT_NO_NIC,
+			    "NIC %02x:%02x.%x does not start (error %d); is the link up?",
+			    PCI_BUS(r->port.nic.rid), PCI_DEV(r->port.nic.rid), PCI_FN(r->port.nic.rid),
+			    -err);
+	r->have_port = true;
+	platform_log("nic: %s at %02x:%02x.%x, DID %u, receive ring %u at iova %llx", nic_name(&r->port.nic),
+		     PCI_BUS(r->port.nic.rid), PCI_DEV(r->port.nic.rid), PCI_FN(r->port.nic.rid),
+		     iommu_device_of(r->mmu, r->port.nic.segment, r->port.nic.rid)->did,
+		     r->port.control->rx.entries, (unsigned long long)r->port.control->rx.ring_iova);
+}
+
+static void begin(struct run *r)
+{
+	int err;
+
+	phase_set("silencing devices");
+	iommu_silence_devices(r->mmu);
+	open_keep(r);
+	results_init();
+	phase_set("bringing up VT-d");
+	err = iommu_bring_up(r->mmu);
+	if (err)
+		unit_failed(r, err);
+	start_port(r);
+}
+
+/* ---- the stream and its end --------------------------------------------------------------------- */
+
+static void stream(struct run *r)
+{
+	const uint64_t end = traffic_share_end(r);
+	uint64_t middle;
+
+	phase_set("stream");
+	if (!r->have_port)
+		return;
+	if (run_is_last(r) && r->cfg.faults && r->cfg.generation) {
+		middle = r->port.control->account.next;
+		middle += (end > middle ? end - middle : 0) / 2;
+		if (traffic_run(r, middle) == TRAFFIC_REACHED)
+			selftest_replace(r);
+	}
+	if (traffic_run(r, end) == TRAFFIC_STALLED)
+		platform_log("stream: no frame for %u s; is the sender running and the link up?",
+			     (r->port.control->account.next ? TRAFFIC_STALL_US : TRAFFIC_FIRST_US) / 1000000);
+}
+
+static void finish_stream(struct run *r)
+{
+	const struct stream_account_ser *a;
+
+	if (!r->have_port)
+		return;
+	a = &r->port.control->account;
+	check_ok(CHECK_STREAM_COMPLETE, account_ended(a) && a->good == r->cfg.frames,
+		 "%llu of %u frames arrived", (unsigned long long)a->good, r->cfg.frames);
+	port_heartbeat(&r->port, true);		/* the sender learns that all has arrived */
+	if (!r->cfg.faults) {
+		check_skip(CHECK_REPLACE_HITLESS, "faults=no");
+		check_skip(CHECK_FAULT_UNMAPPED_BLOCKED, "faults=no");
+		check_skip(CHECK_FAULT_MEMORY_UNTOUCHED, "faults=no");
+		return;
+	}
+	phase_set("fault tests");
+	selftest_replace_check(r);
+	selftest_unmapped(r);
+}
+
+_Noreturn static void finish(struct run *r)
+{
+	struct stream_account_ser account = { 0 };
+	unsigned failed;
+
+	finish_stream(r);
+	if (r->have_port)
+		account = r->port.control->account;
+	phase_set("teardown");
+	selftest_teardown(r);
+	ktap_print(CHECK_PHASE_FINAL);
+	summary_handovers();
+	summary_stream(&account);
+	summary_failures();
+	failed = results_failed_checks();
+	if (failed)
+		verdict_end(VERDICT_FAIL, "%u checks failed; the lines \"# failed:\" above name them",
+			    failed);
+	verdict_end(VERDICT_PASS, "%u generations, %u hand overs, %llu frames, nothing lost or moved",
+		    r->cfg.generation + 1, results.nr_handovers, (unsigned long long)account.good);
+}
+
+_Noreturn static void hand_over(struct run *r)
+{
+	struct kexec_target target;
+
+	phase_set("saving");
+	if (handover_save(r, &target)) {
+		summary_failures();
+		verdict_end(VERDICT_FAIL, "generation %u could not hand over; the lines above say why",
+			    r->cfg.generation);
+	}
+	phase_set("jump");
+	handover_jump(r, &target);
+}
+
+static unsigned phases(const struct run *r)
+{
+	return (r->cfg.generation ? CHECK_PHASE_ADOPT : 0) | CHECK_PHASE_STREAM |
+	       (run_is_last(r) ? CHECK_PHASE_FINAL : CHECK_PHASE_SAVE);
+}
+
+_Noreturn void run(const struct boot_info *bi)
+{
+	struct run *r = &the_run;
+
+	r->bi = bi;
+	phase_set("console");
+	if (!bi->from_uefi)
+		console_defer(true);	/* the blackout: nothing is printed until all is verified */
+	configure(r);
+	kprintf("Baton %s: generation %u of %u, started by %s\n", BATON_VERSION, r->cfg.generation,
+		r->cfg.generations, bi->from_uefi ? "UEFI" : "another kernel");
+	prepare_memory(r);
+	console_use_framebuffer(&bi->fb);
+	if (!r->cfg.generation)
+		time_set_tsc_khz(time_measure_tsc_khz());
+	read_tables(r);
+	find_units(r);
+	r->setup_tsc = cpu_tsc();
+	ktap_begin(r->cfg.generation, phases(r));
+	if (r->cfg.generation) {
+		phase_set("adopting");
+		handover_adopt(r);
+		console_defer(false);
+		ktap_print(CHECK_PHASE_ADOPT);
+	} else {
+		begin(r);
+	}
+	stream(r);
+	traffic_check(r);
+	if (run_is_last(r))
+		finish(r);
+	hand_over(r);
+}

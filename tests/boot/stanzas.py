@@ -1,0 +1,115 @@
+"""The boot matrix: what is booted, and what must come of it.
+
+A stanza is data.  It names the verdict it wants, results that must hold whatever the verdict is,
+and what QEMU's trace must say.  Refusals are stanzas like any other: the sentence is part of them.
+"""
+from dataclasses import dataclass, field
+from typing import Callable, Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple
+
+import qemu as q
+import run
+import witness
+
+OK, NOT_OK, SKIPPED = "ok", "not ok", "skip"
+
+PASSED, FAILED, CONFIG, NO_VTD, NO_NIC, MEMORY, HANDOFF = 0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x17
+
+# The run's own last tests unmap a buffer: write denied or read denied (VT-d, "Fault Reasons").
+ENDS_WITH_FAULT = witness.Expect(fault_sids=frozenset({q.NIC_SID}),
+                                 fault_reasons=frozenset({0x5, 0x6}), faults_needed=True)
+# Refused before the unit was touched.
+UNTOUCHED = witness.Expect(enabled=False)
+
+
+@dataclass(frozen=True)
+class Stanza:
+    name: str
+    spec: run.Spec = field(default_factory=run.Spec)
+    code: Optional[int] = PASSED			# None: there must be no verdict
+    sentence: str = ""				# pattern the verdict's sentence must hold
+    console: str = ""				# pattern the console must hold
+    results: Mapping[str, str] = field(default_factory=dict)	# id -> ok, not ok or skip, newest
+    may_fail: FrozenSet[str] = frozenset()		# ids that may be "not ok" all the same
+    generations: Optional[int] = None		# reports that must be there
+    trace: Optional[witness.Expect] = None
+    test_build: bool = False			# needs the image that knows corrupt=
+    cut: Optional[float] = None			# part of the image that is kept
+
+
+def handover(name: str, nic: str, frames: int = 20000, generations: int = 3,
+             iommu: Optional[Dict[str, str]] = None, **more: object) -> Stanza:
+    """A run that must pass, with QEMU as witness."""
+    config = {"generations": str(generations)}
+    config.update(more.pop("config", {}))	# type: ignore[call-overload]
+    machine = q.Machine(nic=nic, iommu=iommu or {"aw-bits": "48"}, **more)	# type: ignore[arg-type]
+    return Stanza(name, run.Spec(machine=machine, config=config, frames=frames),
+                  generations=generations, trace=ENDS_WITH_FAULT)
+
+
+def refusal(name: str, code: int, sentence: str, machine: Optional[q.Machine] = None,
+            config: Optional[Dict[str, str]] = None, tail: str = "",
+            seen: Optional[witness.Expect] = UNTOUCHED) -> Stanza:
+    """A run that must end at once, with a sentence and nothing touched."""
+    spec = run.Spec(machine=machine or q.Machine(), config=config or {}, config_tail=tail,
+                    frames=1000, sender=False, timeout=60)
+    return Stanza(name, spec, code=code, sentence=sentence, generations=0, trace=seen)
+
+
+def cut_image(name: str, part: float) -> Stanza:
+    """Firmware must refuse what is left of the image; it then looks for something else to boot."""
+    spec = run.Spec(sender=False, timeout=60, stop_at=r"BdsDxe: (failed to (load|start)|No bootable)|"
+                    r"UEFI Interactive Shell|Press any key", trace=())
+    return Stanza(name, spec, code=None, cut=part, generations=0)
+
+
+HOSTILE = Stanza(
+    "hostile.nic_unpreserved",
+    run.Spec(config={"generations": "2", "hostile": q.NIC_BDF}, frames=8000),
+    code=FAILED,
+    may_fail=frozenset({"*"}),
+    trace=witness.Expect(disables=None, fault_sids=frozenset({q.NIC_SID}),
+                           # Context entry not present, and what the last tests unmap.
+                           fault_reasons=frozenset({0x2, 0x5, 0x6}), faults_needed=True))
+
+STANZAS: Tuple[Stanza, ...] = (
+    handover("handover.e1000e", "e1000e"),
+    handover("handover.igb", "igb"),
+    handover("handover.e1000e_3_levels", "e1000e", 8000, iommu={"aw-bits": "39"}),
+    handover("handover.e1000e_one_generation", "e1000e", 2000, 1),
+    handover("handover.e1000e_ahci_display", "e1000e", 4000, 2, disk="ahci",
+             display="bochs-display"),
+    handover("handover.e1000e_caching_mode", "e1000e", 4000, 2,
+             iommu={"aw-bits": "48", "caching-mode": "on"}),
+    HOSTILE,
+    refusal("refused.no_dmar", NO_VTD, r"DMAR", q.Machine(iommu=None), seen=None),
+    refusal("refused.no_nic", NO_NIC, r"NIC", q.Machine(nic=None)),
+    refusal("refused.unsupported_nic", NO_NIC, r"NIC", q.Machine(nic="e1000")),
+    refusal("refused.named_nic_absent", NO_NIC, r"00:1e\.0", config={"nic": "0000:00:1e.0"}),
+    refusal("refused.scratch_too_large", MEMORY, r"scratch", config={"scratch": "2048"}),
+    refusal("refused.small_machine", MEMORY, r"MiB", q.Machine(memory="128M"),
+            config={"scratch": "128"}),
+    refusal("refused.unknown_key", CONFIG, r"speed", tail="speed=11\n"),
+    refusal("refused.bad_value", CONFIG, r"rate", config={"rate": "fast"}),
+    refusal("refused.no_value", CONFIG, r"line \d+", tail="faults\n"),
+    refusal("refused.bad_bdf", CONFIG, r"nic", config={"nic": "00:03"}),
+    refusal("refused.scalable_mode", CONFIG, r"scalable", config={"mode": "scalable"}),
+    refusal("refused.handoff_to_linux", CONFIG, r"linux", config={"handoff_to": "linux"}),
+    refusal("refused.generation_in_file", CONFIG, r"generation", config={"generation": "1"}),
+    cut_image("image.cut_near_its_end", 0.99),
+    cut_image("image.cut_to_a_half", 0.5),
+    cut_image("image.cut_to_the_header", 0.02),
+)
+
+
+def by_name(names: Sequence[str]) -> List[Stanza]:
+    """The stanzas with these names; a name ending in "." stands for all that begin so."""
+    chosen: List[Stanza] = []
+    for name in names:
+        match: Callable[[Stanza], bool] = (
+            (lambda s, n=name: s.name.startswith(n)) if name.endswith(".")
+            else (lambda s, n=name: s.name == n))
+        found = [s for s in STANZAS if match(s)]
+        if not found:
+            raise KeyError(name)
+        chosen += [s for s in found if s not in chosen]
+    return chosen

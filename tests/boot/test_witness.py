@@ -1,0 +1,139 @@
+"""Reading QEMU's trace: a run that is as it should be, then each thing that must not happen."""
+import unittest
+from typing import List
+
+import qemu
+import witness
+
+NIC = frozenset({qemu.NIC_SID})
+ENDS_WITH_FAULT = witness.Expect(fault_sids=NIC, fault_reasons=frozenset({5, 6}))
+
+# As QEMU prints it with -msg timestamp=on; the times are what the cases below refer to.
+GOOD = """\
+900@10.000001:vtd_switch_address_space Device 00:03.0 switching address space (iommu enabled=0)
+900@11.000000:e1000e_core_ctrl_sw_reset Doing SW reset
+900@11.100000:vtd_reg_write_gcmd status 0x0 value 0x40000000
+900@11.100001:vtd_reg_dmar_root addr 0x4000000 scalable 0
+900@11.200000:vtd_reg_write_gcmd status 0x40000000 value 0x4000000
+900@11.200001:vtd_inv_qi_enable enabled 1
+900@11.300000:vtd_reg_write_gcmd status 0x44000000 value 0x84000000
+900@11.300001:vtd_dmar_enable enable 1
+900@11.300002:vtd_switch_address_space Device 00:03.0 switching address space (iommu enabled=1)
+900@11.400000:e1000e_core_ctrl_sw_reset Doing SW reset
+900@20.000000:vtd_dmar_fault sid 0x18 fault 5 addr 0x100004000 write 1
+900@21.000000:vtd_reg_write_gcmd status 0xc4000000 value 0x4000000
+900@21.000001:vtd_dmar_enable enable 0
+900@21.000002:vtd_switch_address_space Device 00:03.0 switching address space (iommu enabled=0)
+900@21.100000:e1000e_core_ctrl_sw_reset Doing SW reset
+"""
+
+BEGIN, END = 12.0, 18.0
+
+
+def problems(text: str, expect: witness.Expect = ENDS_WITH_FAULT) -> List[str]:
+    return witness.disagreements(witness.read(text), expect, BEGIN, END)
+
+
+def with_line(line: str) -> str:
+    """The good trace with one more event while the stream runs."""
+    lines = GOOD.splitlines()
+    return "\n".join(lines[:10] + ["900@15.000000:" + line] + lines[10:]) + "\n"
+
+
+class Facts(unittest.TestCase):
+    def test_good(self) -> None:
+        trace = witness.read(GOOD)
+        self.assertEqual(trace.enables, [11.3])
+        self.assertEqual(trace.disables, [21.0])
+        self.assertEqual(trace.roots, [0x4000000])
+        self.assertEqual(trace.nic_off, [])
+        self.assertEqual(trace.queue_enables, 1)
+        self.assertEqual(trace.nic_resets, [11.0, 11.4, 21.1])
+        self.assertEqual(trace.faults, [(20.0, 0x18, 5, 0x100004000, True)])
+        self.assertEqual(problems(GOOD), [])
+
+    def test_without_times(self) -> None:
+        text = "\n".join(line.split(":", 1)[1] for line in GOOD.splitlines())
+        trace = witness.read(text)
+        self.assertEqual((len(trace.enables), len(trace.disables)), (1, 1))
+
+    def test_other_lines_are_ignored(self) -> None:
+        self.assertEqual(witness.read("qemu-system-x86_64: warning: x\nvtd_other y\n").events, 0)
+
+
+class Disagreements(unittest.TestCase):
+    def expect_one(self, text: str, part: str,
+                   expect: witness.Expect = ENDS_WITH_FAULT) -> None:
+        found = problems(text, expect)
+        self.assertTrue(any(part in p for p in found), found)
+
+    def test_empty_trace(self) -> None:
+        self.assertEqual(problems(""), ["the trace is empty"])
+
+    def test_gcmd_built_from_zero_drops_translation(self) -> None:
+        text = with_line("vtd_reg_write_gcmd status 0xc4000000 value 0x40000000")
+        self.expect_one(text, "switched off")
+
+    def test_off_and_on_again(self) -> None:
+        text = with_line("vtd_reg_write_gcmd status 0xc4000000 value 0x4000000\n"
+                         "900@15.1:vtd_reg_write_gcmd status 0x44000000 value 0x84000000")
+        self.expect_one(text, "switched on 2 times")
+
+    def test_never_switched_off_at_the_end(self) -> None:
+        text = "\n".join(GOOD.splitlines()[:11]) + "\n"
+        self.expect_one(text, "switched off 0 times")
+
+    def test_root_moved(self) -> None:
+        self.expect_one(with_line("vtd_reg_dmar_root addr 0x5000000 scalable 0"), "root pointer set 2")
+
+    def test_root_set_again_to_the_same(self) -> None:
+        self.expect_one(with_line("vtd_reg_dmar_root addr 0x4000000 scalable 0"), "root pointer set 2")
+
+    def test_no_root(self) -> None:
+        text = "\n".join(l for l in GOOD.splitlines() if "dmar_root" not in l)
+        self.expect_one(text, "root pointer set 0")
+
+    def test_nic_untranslated(self) -> None:
+        text = with_line("vtd_switch_address_space Device 00:03.0 switching address space "
+                         "(iommu enabled=0)")
+        self.expect_one(text, "untranslated")
+
+    def test_other_device_untranslated_is_not_ours(self) -> None:
+        text = with_line("vtd_switch_address_space Device 00:04.0 switching address space "
+                         "(iommu enabled=0)")
+        self.assertEqual(problems(text), [])
+
+    def test_nic_reset_in_the_stream(self) -> None:
+        self.expect_one(with_line("e1000e_core_ctrl_sw_reset Doing SW reset"), "NIC reset 1 times")
+
+    def test_fault_in_the_stream(self) -> None:
+        self.expect_one(with_line("vtd_dmar_fault sid 0x18 fault 5 addr 0x1000 write 1"),
+                        "1 faults while the stream ran, first at 0x1000")
+
+    def test_fault_of_another_device(self) -> None:
+        self.expect_one(with_line("vtd_dmar_fault sid 0xfa fault 2 addr 0x1000 write 0"),
+                        "source-id 0x00fa")
+
+    def test_fault_of_another_reason(self) -> None:
+        self.expect_one(with_line("vtd_dmar_fault sid 0x18 fault 12 addr 0x1000 write 0"),
+                        "fault reason 0xc")
+
+    def test_fault_needed(self) -> None:
+        text = "\n".join(l for l in GOOD.splitlines() if "dmar_fault" not in l)
+        self.assertEqual(problems(text), [])
+        self.expect_one(text, "no fault was seen", witness.Expect(faults_needed=True))
+
+    def test_must_stay_off(self) -> None:
+        self.expect_one(GOOD, "translation was switched on", witness.Expect(enabled=False))
+
+    def test_must_come_on(self) -> None:
+        text = "\n".join(GOOD.splitlines()[:4])
+        self.expect_one(text, "never switched on")
+        self.assertEqual(problems(text, witness.Expect(enabled=False)), [])
+
+    def test_unknown_format_is_said(self) -> None:
+        self.expect_one(with_line("vtd_reg_write_gcmd state=1"), "not understood")
+
+
+if __name__ == "__main__":
+    unittest.main()

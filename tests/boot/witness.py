@@ -1,0 +1,194 @@
+"""The independent witness: what QEMU's own trace says about the unit and the NIC.
+
+The firmware claims that translation never stopped and the root pointer never moved.  QEMU knows;
+this module reads its trace and says where the two disagree.  It decides nothing about the
+firmware's log, and takes no number from it.
+"""
+import re
+from dataclasses import dataclass, field
+from typing import Dict, FrozenSet, Iterator, List, NamedTuple, Optional, Set
+
+# Never a per-frame event: at thousands of frames per second the trace would be the load.
+EVENTS = (
+    "vtd_reg_write_gcmd", "vtd_reg_dmar_root", "vtd_dmar_enable", "vtd_switch_address_space",
+    "vtd_dmar_fault", "vtd_frr_new", "vtd_inv_qi_enable", "e1000e_core_ctrl_sw_reset",
+)
+
+GCMD_TE = 1 << 31
+
+# "pid@seconds.micros:" is there with -msg timestamp=on.
+LINE = re.compile(r"(?:\d+@(\d+\.\d+):)?(\w+) ?(.*)$")
+SWITCH = re.compile(r"Device (\w+):(\w+)\.(\w+) switching address space \(iommu enabled=(\d)\)")
+ROOT = re.compile(r"addr (0x[0-9a-f]+) scalable (\d)")
+GCMD = re.compile(r"status (0x[0-9a-f]+) value (0x[0-9a-f]+)")
+FAULT = re.compile(r"sid (0x[0-9a-f]+) fault (\d+) addr (0x[0-9a-f]+) write (\d)")
+
+
+class Event(NamedTuple):
+    time: float			# seconds since 1970; 0 if the trace has no times
+    name: str
+    text: str
+
+
+class Fault(NamedTuple):
+    time: float
+    sid: int
+    reason: int
+    addr: int
+    write: bool
+
+
+@dataclass
+class Trace:
+    """What happened to the unit, in order."""
+    enables: List[float] = field(default_factory=list)		# translation off -> on
+    disables: List[float] = field(default_factory=list)		# on -> off
+    roots: List[int] = field(default_factory=list)		# each SRTP while on, or the one before
+    nic_off: List[float] = field(default_factory=list)		# NIC untranslated while it was on
+    nic_resets: List[float] = field(default_factory=list)
+    faults: List[Fault] = field(default_factory=list)
+    queue_enables: int = 0
+    unparsed: List[str] = field(default_factory=list)
+    events: int = 0
+    root_before_on: Optional[int] = None
+
+
+@dataclass(frozen=True)
+class Expect:
+    """What a stanza says about its trace; the defaults are those of a run that passes."""
+    enabled: bool = True			# translation was switched on at all
+    disables: Optional[int] = 1			# at the very end; None: do not care
+    fault_sids: FrozenSet[int] = frozenset()	# who may fault at all
+    fault_reasons: FrozenSet[int] = frozenset()
+    faults_needed: bool = False
+    nic_resets_within: int = 0			# between begin and end of the stream
+
+
+def events(text: str) -> Iterator[Event]:
+    """The lines of a trace that are events."""
+    for line in text.splitlines():
+        match = LINE.match(line.strip())
+        if match and match.group(2) in EVENTS:
+            yield Event(float(match.group(1) or 0), match.group(2), match.group(3))
+
+
+def read(text: str, nic: str = "00:03.0") -> Trace:
+    """The trace as facts.  @nic: bus:slot.function as QEMU writes it."""
+    trace = Trace()
+    on = False
+    for event in events(text):
+        trace.events += 1
+        if event.name == "vtd_reg_write_gcmd":
+            on = take_gcmd(trace, event, on)
+        elif event.name == "vtd_reg_dmar_root":
+            take_root(trace, event, on)
+        elif event.name == "vtd_switch_address_space":
+            take_switch(trace, event, on, nic)
+        elif event.name == "vtd_dmar_fault":
+            take_fault(trace, event)
+        elif event.name == "vtd_inv_qi_enable":
+            trace.queue_enables += event.text.strip() == "enabled 1"
+        elif event.name == "e1000e_core_ctrl_sw_reset":
+            trace.nic_resets.append(event.time)
+    return trace
+
+
+def take_gcmd(trace: Trace, event: Event, on: bool) -> bool:
+    """GCMD writes are what switches translation; a value built from zero drops it at once."""
+    match = GCMD.search(event.text)
+    if not match:
+        trace.unparsed.append(event.text)
+        return on
+    want = bool(int(match.group(2), 16) & GCMD_TE)
+    if want and not on:
+        trace.enables.append(event.time)
+        if trace.root_before_on is not None and not trace.roots:
+            trace.roots.append(trace.root_before_on)
+    elif on and not want:
+        trace.disables.append(event.time)
+    return want
+
+
+def take_root(trace: Trace, event: Event, on: bool) -> None:
+    match = ROOT.search(event.text)
+    if not match:
+        trace.unparsed.append(event.text)
+        return
+    root = int(match.group(1), 16)
+    if on:
+        trace.roots.append(root)
+    elif not trace.enables:
+        trace.root_before_on = root
+
+
+def take_switch(trace: Trace, event: Event, on: bool, nic: str) -> None:
+    match = SWITCH.search(event.text)
+    if not match:
+        trace.unparsed.append(event.text)
+    elif on and match.group(4) == "0" and "{}:{}.{}".format(*match.groups()[:3]) == nic:
+        trace.nic_off.append(event.time)
+
+
+def take_fault(trace: Trace, event: Event) -> None:
+    match = FAULT.search(event.text)
+    if not match:
+        trace.unparsed.append(event.text)
+        return
+    sid, reason, addr, write = match.groups()
+    trace.faults.append(Fault(event.time, int(sid, 16), int(reason), int(addr, 16), write == "1"))
+
+
+def disagreements(trace: Trace, expect: Expect, begin: float = 0, end: float = 0) -> List[str]:
+    """Where the trace does not say what was expected.
+
+    @begin, @end: wall time between which the stream ran and kernels handed over; 0 if unknown.
+    Nothing may fault and nobody may reset the NIC in there.
+    """
+    found = [f"trace line not understood: {text}" for text in trace.unparsed[:3]]
+    if not trace.events:
+        return ["the trace is empty"]
+    if not expect.enabled:
+        return found + (["translation was switched on"] if trace.enables else [])
+    if not trace.enables:
+        return found + ["translation was never switched on"]
+    found += translation_problems(trace, expect)
+    found += fault_problems(trace, expect, begin, end)
+    if any(begin < t < end for t in trace.disables):
+        found.append("translation was switched off while the stream ran")
+    inside = [t for t in trace.nic_resets if begin < t < end]
+    if len(inside) > expect.nic_resets_within:
+        found.append(f"NIC reset {len(inside)} times while the stream ran")
+    return found
+
+
+def translation_problems(trace: Trace, expect: Expect) -> List[str]:
+    found = []
+    if len(trace.enables) != 1:
+        found.append(f"translation was switched on {len(trace.enables)} times")
+    if expect.disables is not None and len(trace.disables) != expect.disables:
+        found.append(f"translation was switched off {len(trace.disables)} times, "
+                     f"expected {expect.disables}")
+    if len(trace.roots) != 1:
+        roots = ", ".join(f"{r:#x}" for r in trace.roots) or "none"
+        found.append(f"root pointer set {len(trace.roots)} times: {roots}")
+    if trace.nic_off:
+        found.append("the NIC's address space was untranslated while translation was on")
+    return found
+
+
+def fault_problems(trace: Trace, expect: Expect, begin: float, end: float) -> List[str]:
+    found = []
+    sids: Set[int] = {f.sid for f in trace.faults}
+    reasons: Dict[int, Fault] = {f.reason: f for f in trace.faults}
+    for sid in sorted(sids - expect.fault_sids):
+        found.append(f"fault of source-id {sid:#06x}")
+    for reason in sorted(set(reasons) - expect.fault_reasons):
+        found.append(f"fault reason {reason:#x} at {reasons[reason].addr:#x}")
+    if expect.faults_needed and not trace.faults:
+        found.append("no fault was seen, one was expected")
+    if expect.faults_needed or not end:
+        return found
+    inside = [f for f in trace.faults if begin < f.time < end]
+    if inside:
+        found.append(f"{len(inside)} faults while the stream ran, first at {inside[0].addr:#x}")
+    return found
