@@ -44,18 +44,23 @@ bool efi_config_collect(const struct efi_env *env, struct baton_config *cfg,
 	if (size > CONFIG_FILE_MAX) {
 		str_format(err->text, sizeof(err->text), "baton.cfg is longer than %u bytes",
 			   CONFIG_FILE_MAX);
-		return false;
-	}
-	if (size && config_parse(cfg, text, size, CONFIG_FILE, err))
 		ok = false;
-	if (ok && env->LoadedImage->LoadOptions) {
+	} else if (size && config_parse(cfg, text, size, CONFIG_FILE, err)) {
+		ok = false;
+	}
+	/* Also after an error: exit= may stand here, and says how to report it. */
+	if (env->LoadedImage->LoadOptions) {
+		struct config_error later;
 		bool ignored = false;
 
 		if (config_load_options(cfg, env->LoadedImage->LoadOptions,
-					env->LoadedImage->LoadOptionsSize, &ignored, err))
+					env->LoadedImage->LoadOptionsSize, &ignored, &later)) {
+			if (ok)
+				*err = later;
 			ok = false;
-		else if (ignored)
+		} else if (ignored) {
 			efi_printf(env, "Load options are not ours (no key=value); ignored.\n");
+		}
 	}
 	return ok;
 }

@@ -37,7 +37,7 @@ static void configure(struct run *r)
 	if (config_parse(&r->cfg, r->bi->cmdline, __builtin_strlen(r->bi->cmdline), CONFIG_CMDLINE,
 			 &err)) {
 		verdict_allow_debug_exit(r->cfg.exit == EXIT_QEMU);
-		verdict_end(VERDICT_CONFIG, "command line: %s", err.text);
+		verdict_end(VERDICT_CONFIG, "%s", err.text);
 	}
 	verdict_allow_debug_exit(r->cfg.exit == EXIT_QEMU);
 	console_select(r->cfg.console == SHOW_SERIAL ? CONSOLE_SERIAL :
@@ -172,16 +172,23 @@ static void open_keep(const struct run *r)
 		verdict_end(VERDICT_MEMORY, "scratch is too small for the list of free memory; try a larger scratch=");
 }
 
-static void start_port(struct run *r)
+/* Before anything is touched: a machine without a NIC for us is left as it was. */
+static size_t select_port(const struct run *r)
 {
 	char why[200];
 	const int fn = port_select(r->mmu, &r->cfg, r->bi, why, sizeof(why));
+
+	if (fn < 0)
+		verdict_end(VERDICT_NO_NIC, "%s", why);
+	return (size_t)fn;
+}
+
+static void start_port(struct run *r, size_t fn)
+{
 	int err;
 
 	phase_set("starting the NIC");
-	if (fn < 0)
-		verdict_end(VERDICT_NO_NIC, "%s", why);
-	err = port_prepare(&r->port, r->mmu, r->bi, (size_t)fn);
+	err = port_prepare(&r->port, r->mmu, r->bi, fn);
 	if (err == -ENOMEM)
 		verdict_end(VERDICT_MEMORY, "no memory left for the NIC's rings and buffers; it needs 10 MiB in one piece below scratch or above");
 	if (err == -ENOENT)
@@ -203,8 +210,11 @@ static void start_port(struct run *r)
 
 static void begin(struct run *r)
 {
+	size_t fn;
 	int err;
 
+	phase_set("choosing the NIC");
+	fn = select_port(r);
 	phase_set("silencing devices");
 	iommu_silence_devices(r->mmu);
 	open_keep(r);
@@ -213,7 +223,7 @@ static void begin(struct run *r)
 	err = iommu_bring_up(r->mmu);
 	if (err)
 		unit_failed(r, err);
-	start_port(r);
+	start_port(r, fn);
 }
 
 /* ---- the stream and its end --------------------------------------------------------------------- */
@@ -226,7 +236,7 @@ static void stream(struct run *r)
 	phase_set("stream");
 	if (!r->have_port)
 		return;
-	if (run_is_last(r) && r->cfg.faults && r->cfg.generation) {
+	if (run_is_last(r) && r->cfg.faults) {
 		middle = r->port.control->account.next;
 		middle += (end > middle ? end - middle : 0) / 2;
 		if (traffic_run(r, middle) == TRAFFIC_REACHED)
@@ -312,20 +322,22 @@ _Noreturn void run(const struct boot_info *bi)
 	kprintf("Baton %s: generation %u of %u, started by %s\n", BATON_VERSION, r->cfg.generation,
 		r->cfg.generations, bi->from_uefi ? "UEFI" : "another kernel");
 	prepare_memory(r);
-	console_use_framebuffer(&bi->fb);
+	if (bi->fb.base && paging_map_wc(bi->fb.base, bi->fb.size))
+		console_use_framebuffer(&bi->fb);
 	if (!r->cfg.generation)
 		time_set_tsc_khz(time_measure_tsc_khz());
 	read_tables(r);
 	find_units(r);
 	r->setup_tsc = cpu_tsc();
-	ktap_begin(r->cfg.generation, phases(r));
 	if (r->cfg.generation) {
+		ktap_begin(r->cfg.generation, phases(r));
 		phase_set("adopting");
 		handover_adopt(r);
 		console_defer(false);
 		ktap_print(CHECK_PHASE_ADOPT);
 	} else {
 		begin(r);
+		ktap_begin(r->cfg.generation, phases(r));
 	}
 	stream(r);
 	traffic_check(r);

@@ -58,7 +58,10 @@ static int iotlb_command(struct vtd_unit *u, const struct request *r)
 			   VTD_IOTLB_DW | FIELD_PREP(VTD_IOTLB_DID, r->did);
 	int rc;
 
-	rc = vtd_unit_wait64(u, reg, "IOTLB.IVT", VTD_IOTLB_IVT, 0);
+	/* Not while a context command is under way, be it one that timed out. */
+	rc = vtd_unit_wait64(u, VTD_CCMD, "CCMD.ICC", VTD_CCMD_ICC, 0);
+	if (!rc)
+		rc = vtd_unit_wait64(u, reg, "IOTLB.IVT", VTD_IOTLB_IVT, 0);
 	if (rc)
 		return rc;
 	if (r->g == VTD_G_SELECTIVE)

@@ -463,6 +463,9 @@ static void verify_faults(const struct adoption *a)
 				     (unsigned long long)u->fault.addr);
 			check_eq(CHECK_HOSTILE_BLOCKED, "fault reason", u->fault.reason,
 				 VTD_REASON_CONTEXT_NOT_PRESENT);
+			check_ok(CHECK_HOSTILE_BLOCKED,
+				 !iommu_suppress_faults(a->r->mmu, i, u->fault.rid) &&
+				 !vtd_fault_clear(&u->vtd), "its faults cannot be switched off");
 			check_ok(CHECK_HANDOFF_NO_FAULT, true, " ");
 			continue;
 		}
@@ -511,8 +514,9 @@ static void report_row(struct adoption *a)
 		.verify_us = time_tsc_to_us(a->verified_tsc - a->adopted_tsc),
 	};
 
-	if (r->have_port)
-		report_stream(a, &row);
+	if (!r->have_port)	/* no stream, no blackout to speak of */
+		return;
+	report_stream(a, &row);
 	results_add_handover(&row);
 }
 

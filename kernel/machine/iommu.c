@@ -364,6 +364,16 @@ void iommu_fence(struct iommu *mmu, uint16_t segment, uint16_t rid)
 	iommu_detach(mmu, segment, rid);
 }
 
+int iommu_suppress_faults(struct iommu *mmu, size_t unit, uint16_t rid)
+{
+	struct vtd_unit *u = &mmu->unit[unit].vtd;
+	int err = vtd_context_set_fpd(u->root, rid, true, u->caps.coherent);
+
+	if (!err)
+		err = vtd_inval_global(u);	/* its entry has no DID to name */
+	return err;
+}
+
 /* ---- bring-up ------------------------------------------------------------------------------- */
 
 static int map_rmrr(struct iommu *mmu, size_t fn, struct vtd_ss *ss)

@@ -106,6 +106,10 @@ void iommu_domain_destroy(struct iommu *mmu, size_t domain);
 /* Bus master off, then detach: nothing of the device reaches memory any more. */
 void iommu_fence(struct iommu *mmu, uint16_t segment, uint16_t rid);
 
+/* No more fault records for a source id that has no domain: one is enough, and a device that
+ * goes on trying would fill them.  Return: as vtd_context_set_fpd(), or of the invalidation. */
+int iommu_suppress_faults(struct iommu *mmu, size_t unit, uint16_t rid);
+
 /* Entry of a source id, or NULL. */
 struct iommu_device *iommu_device_of(struct iommu *mmu, uint16_t segment, uint16_t rid);
 

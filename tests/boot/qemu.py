@@ -229,7 +229,7 @@ def command(qemu: Qemu, firmware: Firmware, machine: Machine, files: Files,
         "-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={option_path(firmware.code)}",
         "-drive", f"if=pflash,unit=1,format=raw,file={option_path(files.variables)}",
         # Read-only, so that a run which writes to a disk fails.
-        "-drive", f"if=none,id=boot,format=raw,readonly=on,file={option_path(files.disk)}",
+        "-drive", f"if=none,id=boot,format=raw,snapshot=on,file={option_path(files.disk)}",
     ]
     if machine.iommu is not None:
         argv += ["-device", qemu.iommu_option(machine.iommu)]

@@ -264,7 +264,7 @@ static const struct {
 	{ "verify.ss_2m_outside",        ss_2m_outside,         VTD_SS_LEAF_PAGE, 1 },
 	{ "verify.ss_table_missing",     ss_table_missing,      VTD_SS_TABLE_COUNT, 1 },
 	{ "verify.ss_table_added",       ss_table_added,        VTD_SS_TABLE_COUNT, 1 },
-	{ "verify.ss_cycle",             ss_cycle,              VTD_SS_LEAF_PAGE, 2 },
+	{ "verify.ss_cycle",             ss_cycle,              VTD_SS_LEAF_PAGE, 1 },
 	{ "verify.ss_fan",               ss_fan,                VTD_TOO_MANY_TABLES, 2 },
 	{ "verify.too_few_allowed",      too_few_allowed,       VTD_TOO_MANY_TABLES, 0 },
 };
