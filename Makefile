@@ -40,7 +40,12 @@ WARN := -Wall -Wextra -Werror -Wundef -Wstrict-prototypes -Wmissing-prototypes -
 # their path from the top.  A wall crossed is a build error.
 LIB_ROOMS := vtd kho
 SRC_LIB   := $(sort $(foreach r,$(LIB_ROOMS),$(wildcard $(r)/*.c)))
+# A test build (FW_TEST=1) knows corrupt=: one file takes the place of another.
 SRC_ABOVE := $(sort $(wildcard efi/*.c kernel/*.c kernel/*/*.c))
+ifeq ($(FW_TEST),1)
+SRC_ABOVE := $(filter-out kernel/handover/corrupt.c,$(SRC_ABOVE)) tests/boot/corrupt.c
+FW_DEFS := -DBATON_TEST_BUILD
+endif
 SRC_ASM   := $(sort $(wildcard kernel/*.S kernel/*/*.S))
 
 # The Linux target, for its place of the stack canary, which libfdt's objects use as well.
@@ -85,6 +90,9 @@ $(B)/fw/kernel/%.o: kernel/%.c $(FDT_INC)/libfdt.h Makefile | tools-build
 	$(Q)$(CLANG) $(FW_CFLAGS) $(call ssp,$<) -iquote include -iquote . -iquote kernel/seam \
 		$(if $(filter kernel/machine/string.c,$<),-fno-builtin) \
 		$(if $(filter kernel/machine/runtime.c,$<),$(EFI_CFLAGS)) -MMD -c $< -o $@
+$(B)/fw/tests/%.o: tests/%.c Makefile | tools-build
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(FW_CFLAGS) $(call ssp,$<) -iquote include -iquote . -iquote kernel/seam -MMD -c $< -o $@
 $(B)/fw/kernel/%.o: kernel/%.S Makefile | tools-build
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(FW_COMMON) -MMD -c $< -o $@
@@ -106,6 +114,11 @@ $(B)/baton.efi: $(B)/baton.elf
 	$(Q)$(OBJCOPY) -O binary $< $@
 	$(Q)size=$$(stat -c %s $@); echo "baton.efi: $$size bytes of $(IMAGE_MAX)"; \
 		if [ $$size -gt $(IMAGE_MAX) ]; then echo "baton.efi: too large"; rm $@; exit 1; fi
+
+# The same image with corrupt=, for the boot matrix only.
+.PHONY: test-image
+test-image: | tools-build
+	@$(MAKE) --no-print-directory B=build/test FW_TEST=1 build/test/baton.efi
 
 # ---- host builds: libraries and pure kernel files under sanitizers --------------------------
 HOST_CFLAGS := -std=gnu11 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
@@ -157,10 +170,22 @@ run: tools-run $(B)/baton.efi $(B)/tools/frames
 unit: tools-check $(TEST_BIN)
 	@$(PYTHON) tests/unit/run.py $(TEST_BIN); $(status)
 
-check: tools-run tools-check $(B)/baton.efi $(B)/tools/frames $(TEST_BIN)
+check: tools-run tools-check $(B)/baton.efi test-image $(B)/tools/frames $(TEST_BIN)
 	@$(PYTHON) tests/check.py $(TEST_BIN); $(status)
 
 clean:
-	rm -rf $(B)
+	rm -rf build
+
+help:
+	@echo "make            build/baton.efi"
+	@echo "make run        boot it in QEMU with a frame sender; progress, verdict, logs"
+	@echo "make check      all tests; ends with N passed, N failed, N skipped"
+	@echo "make unit       the host tests alone, in seconds"
+	@echo "make bench      figures: sizes, instructions, times"
+	@echo "make clean      remove build/"
+	@echo
+	@echo "Variables (defaults): NIC=$(NIC) GENERATIONS=$(GENERATIONS) RATE=$(RATE) FRAMES=$(FRAMES)"
+	@echo "  DURATION= (seconds; sets FRAMES = RATE x DURATION) QEMU= OVMF= MEM=$(MEM)"
+	@echo "  ACCEL=$(ACCEL) (or kvm) PLAN=$(PLAN) V=0 (1 shows commands)"
 
 -include $(FW_OBJ:.o=.d) $(HOST_OBJ:.o=.d) $(TEST_BIN:=.d)

@@ -330,10 +330,10 @@ _Noreturn void run(const struct boot_info *bi)
 	find_units(r);
 	r->setup_tsc = cpu_tsc();
 	if (r->cfg.generation) {
-		ktap_begin(r->cfg.generation, phases(r));
 		phase_set("adopting");
 		handover_adopt(r);
 		console_defer(false);
+		ktap_begin(r->cfg.generation, phases(r));
 		ktap_print(CHECK_PHASE_ADOPT);
 	} else {
 		begin(r);

@@ -6,6 +6,7 @@
 #include "errno.h"
 #include "kernel/console/console.h"
 #include "kernel/console/printf.h"
+#include "kernel/handover/corrupt.h"
 #include "kernel/handover/prove.h"
 #include "kernel/machine/time.h"
 #include "kernel/memory/scratch.h"
@@ -368,8 +369,12 @@ int handover_save(struct run *r, struct kexec_target *t)
 	if (err) {
 		platform_log("save: the handoff is dropped (error %d)", -err);
 		drop(&h);
+		return err;
 	}
-	return err;
+	corrupt_after_checks(r->cfg.corrupt, &(struct corrupt_place){
+		.target = t, .node = h.n, .fdt = h.fdt, .radix_root = h.radix.root,
+		.scratch = r->window.own });
+	return 0;
 }
 
 _Noreturn void handover_jump(struct run *r, const struct kexec_target *t)

@@ -55,6 +55,12 @@ def refusal(name: str, code: int, sentence: str, machine: Optional[q.Machine] = 
     return Stanza(name, spec, code=code, sentence=sentence, generations=0, trace=seen)
 
 
+def corrupted(name: str, what: str, code: int, sentence: str, **more: object) -> Stanza:
+    """A handoff that a test build breaks right after the outgoing checks."""
+    return Stanza(name, run.Spec(config={"generations": "2", "corrupt": what}, frames=4000),
+                  code=code, sentence=sentence, test_build=True, **more)	# type: ignore[arg-type]
+
+
 def cut_image(name: str, part: float) -> Stanza:
     """Firmware must refuse what is left of the image; it then looks for something else to boot."""
     spec = run.Spec(sender=False, timeout=60, stop_at=r"BdsDxe: (failed to (load|start)|No bootable)|"
@@ -95,6 +101,15 @@ STANZAS: Tuple[Stanza, ...] = (
     refusal("refused.scalable_mode", CONFIG, r"scalable", config={"mode": "scalable"}),
     refusal("refused.handoff_to_linux", CONFIG, r"linux", config={"handoff_to": "linux"}),
     refusal("refused.generation_in_file", CONFIG, r"generation", config={"generation": "1"}),
+    corrupted("handoff.missing", "no_handoff", HANDOFF, r"no KHO handoff"),
+    corrupted("handoff.root_fdt_version", "root_fdt", HANDOFF, r"root FDT"),
+    corrupted("handoff.radix_node_in_scratch", "radix_node", HANDOFF, r"radix node"),
+    corrupted("handoff.table_changed", "table", FAILED, r"failed",
+              results={"memory.tables_unchanged": NOT_OK, "restore.entry_matches": OK},
+              may_fail=frozenset({"*"}), generations=2),
+    corrupted("handoff.image_changed", "image", FAILED, r"failed",
+              results={"handoff.image_unchanged": NOT_OK, "stream.no_loss": OK,
+                       "stream.complete": OK}, generations=2),
     cut_image("image.cut_near_its_end", 0.99),
     cut_image("image.cut_to_a_half", 0.5),
     cut_image("image.cut_to_the_header", 0.02),

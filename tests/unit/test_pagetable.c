@@ -124,7 +124,8 @@ static const struct {
 	{ "map.4k_only",           VTD_PG_4K, 0, GIB(1), MIB(2), 4, 0x1000, 0x1000 },
 	{ "map.2m_aligned",        VTD_PG_4K | VTD_PG_2M, 0, GIB(1), MIB(2), 3, MIB(2), MIB(2) },
 	{ "map.2m_pa_unaligned",   VTD_PG_4K | VTD_PG_2M, 0, GIB(1) + 0x1000, MIB(2), 4, 0x1000, 0x1000 },
-	{ "map.2m_iova_unaligned", VTD_PG_4K | VTD_PG_2M, 0x1000, GIB(1) + 0x1000, MIB(2), 5, 0x1000, 0x1000 },
+	{ "map.2m_iova_unaligned", VTD_PG_4K | VTD_PG_2M, 0x1000, GIB(1) + 0x1000, MIB(2), 5, 0x1000,
+	  0x1000 },
 	{ "map.head_then_2m",      VTD_PG_4K | VTD_PG_2M, MIB(2) - 0x1000, GIB(1) + MIB(2) - 0x1000,
 	  MIB(2) + 0x1000, 4, 0x1000, MIB(2) },
 	{ "map.2m_then_tail",      VTD_PG_4K | VTD_PG_2M, 0, GIB(1), MIB(2) + 0x1000, 4, MIB(2), 0x1000 },
@@ -204,6 +205,22 @@ static void test_map_refusals(void **state)
 					    refused[i].perm), refused[i].err);
 		assert_int_equal(ss.table_pages, refused[i].err ? 1 : 4);
 	}
+}
+
+static void test_permissions_are_anded(void **state)
+{
+	uint64_t *top, perm, size;
+	paddr_t pa;
+
+	(void)state;
+	fresh(&all_sizes);
+	assert_int_equal(vtd_ss_map(&ss, 0x1000, GIB(1), 0x1000, RW), 0);
+	assert_int_equal(vtd_ss_map(&ss, 0x2000, GIB(1), 0x1000, W), 0);
+	top = mem_ptr(ss.top);
+	mem_write64(top, *top & ~W);
+	assert_lookup(0x1000, true, GIB(1), R, 0x1000);
+	/* What is left of R and W is nothing: hardware would fault. */
+	assert_int_equal(vtd_ss_lookup(&ss, 0x2000, &pa, &perm, &size), -ENOENT);
 }
 
 static void test_lookup_beyond_width(void **state)
@@ -637,7 +654,12 @@ static void random_run(const struct vtd_ss_format *fmt, iova_t base, unsigned op
 	assert_int_equal(arena_pages_in_use, 0);
 }
 
-static const struct { const char *name; unsigned levels, page_sizes; iova_t base; bool coherent; } runs[] = {
+static const struct {
+	const char *name;
+	unsigned levels, page_sizes;
+	iova_t base;
+	bool coherent;
+} runs[] = {
 	{ "random.3_levels_4k",      3, VTD_PG_4K, GIB(5) - MIB(12), true },
 	{ "random.3_levels_2m",      3, VTD_PG_4K | VTD_PG_2M, GIB(5) - MIB(12), false },
 	{ "random.4_levels_2m",      4, VTD_PG_4K | VTD_PG_2M, GIB(512) - MIB(12), true },
@@ -665,6 +687,7 @@ int main(void)
 		cmocka_unit_test(test_largest_pages),
 		cmocka_unit_test(test_4k_pages_where_a_table_stands),
 		cmocka_unit_test(test_map_refusals),
+		cmocka_unit_test(test_permissions_are_anded),
 		cmocka_unit_test(test_lookup_beyond_width),
 		cmocka_unit_test(test_eexist_changes_nothing),
 		cmocka_unit_test(test_unmap),

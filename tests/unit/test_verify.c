@@ -155,7 +155,13 @@ static void top_zero(void) { domains[0].top = 0; }
 static void top_above_haw(void) { domains[0].top |= 1ULL << 40; }
 static void did_0(void) { devices[0].did = 0; *context_word(NIC, 1) = 2; }
 static void did_1(void) { devices[0].did = 1; *context_word(NIC, 1) = 0x102; }
-static void did_beyond_nd(void) { unit.cap &= ~7ULL; devices[0].did = 16; *context_word(NIC, 1) = 0x1002; }
+static void did_beyond_nd(void)
+{
+	unit.cap &= ~7ULL;	/* 16 ids */
+	devices[0].did = 16;
+	*context_word(NIC, 1) = 0x1002;
+}
+
 static void did_twice(void) { devices[0].did = 3; *context_word(NIC, 1) = 0x302; }
 static void two_dids(void) { devices[2].did = 4; *context_word(TWIN, 1) = 0x401; }
 static void root_extra(void) { *root_word(9, 0) = *root_word(0, 0); }
@@ -183,6 +189,7 @@ static void table_outside(void) { *ss_word(GIB(64), 2) = GIB(6) | 3; }
 static void ss_above_haw(void) { *ss_word(GIB(64), 1) |= 1ULL << 39; }
 static void ss_bit_62(void) { *ss_word(GIB(64), 1) |= 1ULL << 62; }
 static void ss_snoop(void) { *ss_word(GIB(64), 1) |= 1 << 11; }
+static void ss_snoop_non_leaf(void) { *ss_word(GIB(64), 2) |= 1 << 11; }
 static void ss_2m_low_bits(void) { *ss_word(GIB(128), 2) |= 1 << 12; }
 static void ss_2m_unsupported(void) { unit.cap &= ~(0xfULL << 34); }
 static void ss_ps_at_top(void) { *ss_word(GIB(64), 4) |= 0x80; }
@@ -255,6 +262,7 @@ static const struct {
 	{ "verify.ss_above_haw",         ss_above_haw,          VTD_SS_RESERVED_BITS, 1 },
 	{ "verify.ss_bit_62",            ss_bit_62,             VTD_SS_RESERVED_BITS, 1 },
 	{ "verify.ss_snoop",             ss_snoop,              VTD_SS_RESERVED_BITS, 1 },
+	{ "verify.ss_snoop_non_leaf",    ss_snoop_non_leaf,     VTD_SS_RESERVED_BITS, 2 },
 	{ "verify.ss_2m_low_bits",       ss_2m_low_bits,        VTD_SS_RESERVED_BITS, 1 },
 	{ "verify.ss_2m_unsupported",    ss_2m_unsupported,     VTD_SS_RESERVED_BITS, 1 },
 	{ "verify.ss_ps_at_top",         ss_ps_at_top,          VTD_SS_RESERVED_BITS, 2 },

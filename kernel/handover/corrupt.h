@@ -1,0 +1,20 @@
+/* Breaking a handoff on purpose.  The firmware that ships breaks nothing (corrupt.c); test
+ * builds link tests/boot/corrupt.c in its place and know corrupt=NAME. */
+#ifndef BATON_CORRUPT_H
+#define BATON_CORRUPT_H
+
+#include "kernel/handover/kexec.h"
+#include "kernel/handover/node.h"
+
+struct corrupt_place {
+	const struct kexec_target *target;
+	const struct node *node;
+	paddr_t fdt;		/* root FDT */
+	paddr_t radix_root;
+	paddr_t scratch;	/* a page inside scratch */
+};
+
+/* Called right after the outgoing checks. @name: value of corrupt=, may be empty. */
+void corrupt_after_checks(const char *name, const struct corrupt_place *p);
+
+#endif

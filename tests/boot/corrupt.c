@@ -1,0 +1,81 @@
+/* Test builds only: what the checks and the validating reader must notice. */
+#include "kernel/handover/corrupt.h"
+
+#include <string.h>
+
+#include "kernel/panic.h"
+#include "platform/mem.h"
+
+#define BP_SETUP_DATA	0x250		/* u64 in boot_params, head of the list */
+#define SS_SOFTWARE_BIT	BIT64(52)	/* ignored by hardware: translation goes on */
+
+/* "kho-v4" becomes "kho-v3": a version that nobody here speaks. */
+static void root_fdt(const struct corrupt_place *p)
+{
+	char *fdt = mem_ptr(p->fdt);
+
+	for (size_t i = 0; i + 6 < PAGE_SIZE; i++)
+		if (!memcmp(fdt + i, "kho-v4", 6)) {
+			fdt[i + 5] = '3';
+			return;
+		}
+	panic("corrupt: no compatible string in the root FDT");
+}
+
+/* A radix node that points into scratch. */
+static void radix_node(const struct corrupt_place *p)
+{
+	uint64_t *root = mem_ptr(p->radix_root);
+
+	root[1] = p->scratch;
+}
+
+/* A second-stage table page, in a bit that changes nothing but the digest. */
+static void table(const struct corrupt_place *p)
+{
+	uint64_t *top = mem_ptr(p->node->domain[0].top_pa);
+
+	for (unsigned i = 0; i < 512; i++)
+		if (top[i]) {
+			mem_write64(&top[i], top[i] | SS_SOFTWARE_BIT);
+			return;
+		}
+	panic("corrupt: the table is empty");
+}
+
+/* The announcement in boot_params: the next kernel finds no handoff at all. */
+static void no_handoff(const struct corrupt_place *p)
+{
+	*(uint64_t *)mem_ptr(p->target->boot_params + BP_SETUP_DATA) = 0;
+}
+
+/* The last byte of the next image, which is padding. */
+static void image(const struct corrupt_place *p)
+{
+	uint8_t *last = mem_ptr(p->target->part[0].pa + p->target->part[0].len - 1);
+
+	*last ^= 1;
+}
+
+static const struct {
+	const char *name;
+	void (*apply)(const struct corrupt_place *p);
+} kinds[] = {
+	{ "root_fdt", root_fdt },
+	{ "radix_node", radix_node },
+	{ "table", table },
+	{ "no_handoff", no_handoff },
+	{ "image", image },
+};
+
+void corrupt_after_checks(const char *name, const struct corrupt_place *p)
+{
+	if (!name[0])
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (!strcmp(name, kinds[i].name)) {
+			kinds[i].apply(p);
+			return;
+		}
+	panic("corrupt=%s is not known", name);
+}
