@@ -11,6 +11,8 @@
 #define BUS_BYTES		MIB(1)		/* 256 functions */
 #define FIRST_CAP		0x40		/* capabilities live behind the header */
 #define MAX_CAPS		48		/* dwords from 40h to FFh */
+#define FIRST_EXT_CAP		0x100
+#define MAX_EXT_CAPS		960		/* dwords from 100h to FFFh */
 
 #define PM_PMCSR		0x04		/* PCI Power Management 1.2, 3.2.4 */
 #define   PMCSR_STATE		GENMASK32(1, 0)
@@ -151,6 +153,23 @@ uint8_t pci_find_cap(uint16_t segment, uint16_t rid, uint8_t id)
 	while (next_cap(segment, rid, &next, &steps, &is, &pos))
 		if (is == id)
 			return pos;
+	return 0;
+}
+
+/* PCI Express 6.0, 7.6.3: 15:0 id, 31:20 next, from 100h on; zero or ones: none at all. */
+uint16_t pci_find_ext_cap(uint16_t segment, uint16_t rid, uint16_t id)
+{
+	uint16_t at = FIRST_EXT_CAP;
+
+	for (unsigned steps = 0; steps < MAX_EXT_CAPS && at >= FIRST_EXT_CAP; steps++) {
+		const uint32_t head = pci_read32(segment, rid, at);
+
+		if (!head || head == UINT32_MAX)
+			return 0;
+		if ((head & 0xffff) == id)
+			return at;
+		at = (uint16_t)(head >> 20 & 0xffc);
+	}
 	return 0;
 }
 

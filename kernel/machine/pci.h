@@ -104,6 +104,9 @@ int pci_find(const struct pci_fn *fns, size_t n, uint16_t segment, uint16_t rid)
 /* Offset of a capability, 0 if it is not there; a list that loops or leaves its range ends. */
 uint8_t pci_find_cap(uint16_t segment, uint16_t rid, uint8_t id);
 
+/* Offset of an extended capability, 0 if it is not there; bounded likewise. */
+uint16_t pci_find_ext_cap(uint16_t segment, uint16_t rid, uint16_t id);
+
 /**
  * pci_requester_ids() - the ids under which DMA of a function reaches the IOMMU
  * @fns: from pci_enumerate()

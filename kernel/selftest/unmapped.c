@@ -2,6 +2,7 @@
 #include "selftest.h"
 
 #include "errno.h"
+#include "kernel/machine/aer.h"
 #include "kernel/report/ktap.h"
 #include "platform/mem.h"
 #include "platform/mmio.h"
@@ -41,7 +42,7 @@ static bool wait_for_fault(struct run *r, const struct vtd_unit *u, struct vtd_f
 	return false;
 }
 
-void selftest_unmapped(struct run *r)
+static void provoke(struct run *r)
 {
 	const struct iommu_device *dev = iommu_device_of(r->mmu, r->port.nic.segment, r->port.nic.rid);
 	const struct stream_ring_ser *rx = &r->port.control->rx;
@@ -80,4 +81,15 @@ void selftest_unmapped(struct run *r)
 	platform_log("fault: %02x:%02x.%x write to %llx blocked, reason %x (%s)", PCI_BUS(f.rid),
 		     PCI_DEV(f.rid), PCI_FN(f.rid), (unsigned long long)f.addr, f.reason,
 		     vtd_fault_reason_name(f.reason));
+}
+
+void selftest_unmapped(struct run *r)
+{
+	struct aer_path path;
+
+	aer_quiet(r->mmu->fns, r->port.fn, &path);
+	aer_log(&path, "before the fault");
+	provoke(r);
+	aer_log(&path, "after the fault");
+	aer_restore(&path);
 }

@@ -57,6 +57,39 @@ static void image(const struct corrupt_place *p)
 	*last ^= 1;
 }
 
+/* Page 0 is not mapped: a null pointer ends in an exception that says where. */
+static void null_page(const struct corrupt_place *p)
+{
+	const volatile uint8_t *null = mem_ptr((paddr_t)(uintptr_t)p->node->unit[0].reserved);
+
+	(void)*null;
+}
+
+/* Down into the guard page below the stack; the fault needs a stack of its own. */
+static unsigned deep(unsigned n)
+{
+	volatile uint8_t frame[512];
+
+	frame[n % sizeof(frame)] = (uint8_t)n;
+	return n > 1000000 ? 0 : deep(n + 1) + frame[n % sizeof(frame)];
+}
+
+static void stack(const struct corrupt_place *p)
+{
+	if (deep((unsigned)p->node->generation))
+		panic("corrupt: the stack has no end");
+}
+
+/* One byte past an array that the compiler guards. */
+static void canary(const struct corrupt_place *p)
+{
+	volatile uint8_t bytes[16];
+	volatile size_t past = sizeof(bytes) + 32 + p->node->generation;
+
+	for (size_t i = 0; i < past; i++)
+		*(volatile uint8_t *)((uintptr_t)bytes + i) = 0xee;
+}
+
 static const struct {
 	const char *name;
 	void (*apply)(const struct corrupt_place *p);
@@ -66,6 +99,9 @@ static const struct {
 	{ "table", table },
 	{ "no_handoff", no_handoff },
 	{ "image", image },
+	{ "null_page", null_page },
+	{ "stack", stack },
+	{ "canary", canary },
 };
 
 void corrupt_after_checks(const char *name, const struct corrupt_place *p)

@@ -12,7 +12,8 @@ import witness
 
 OK, NOT_OK, SKIPPED = "ok", "not ok", "skip"
 
-PASSED, FAILED, CONFIG, NO_VTD, NO_NIC, MEMORY, HANDOFF = 0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x17
+PASSED, FAILED, CONFIG, NO_VTD, NO_NIC, MEMORY = 0x10, 0x11, 0x12, 0x13, 0x14, 0x15
+HANDOFF, EXCEPTION = 0x17, 0x18
 
 # The run's own last tests unmap a buffer: write denied or read denied (VT-d, "Fault Reasons").
 ENDS_WITH_FAULT = witness.Expect(fault_sids=frozenset({q.NIC_SID}),
@@ -110,6 +111,11 @@ STANZAS: Tuple[Stanza, ...] = (
     corrupted("handoff.image_changed", "image", FAILED, r"failed",
               results={"handoff.image_unchanged": NOT_OK, "stream.no_loss": OK,
                        "stream.complete": OK}, generations=2),
+    corrupted("exception.null_page", "null_page", EXCEPTION, r"page fault.* in phase saving",
+              console=r"cr2 0{16}"),
+    corrupted("exception.stack_guard", "stack", EXCEPTION, r"page fault.* in phase saving",
+              console=r"backtrace"),
+    corrupted("exception.canary", "canary", EXCEPTION, r"stack overrun"),
     cut_image("image.cut_near_its_end", 0.99),
     cut_image("image.cut_to_a_half", 0.5),
     cut_image("image.cut_to_the_header", 0.02),
