@@ -26,6 +26,34 @@ static struct run the_run;
 
 /* ---- getting ready ------------------------------------------------------------------------- */
 
+static unsigned sinks(const struct run *r)
+{
+	return r->cfg.console == SHOW_SERIAL ? CONSOLE_SERIAL :
+	       r->cfg.console == SHOW_FRAMEBUFFER ? CONSOLE_FRAMEBUFFER : CONSOLE_BOTH;
+}
+
+static void banner(const struct run *r)
+{
+	kprintf("Baton %s: generation %u of %u, started by %s\n", BATON_VERSION, r->cfg.generation,
+		r->cfg.generations, r->bi->from_uefi ? "UEFI" : "another kernel");
+}
+
+/* The screen needs our page tables; generation 0 says its first line again, so that the screen
+ * has one.  Later generations print nothing yet: theirs is still to come. */
+static void open_framebuffer(const struct run *r)
+{
+	const struct boot_framebuffer *fb = &r->bi->fb;
+
+	if (!fb->base || !paging_map_wc(fb->base, fb->size))
+		return;
+	console_use_framebuffer(fb);
+	if (!r->bi->from_uefi)
+		return;
+	console_select(sinks(r) & CONSOLE_FRAMEBUFFER);
+	banner(r);
+	console_select(sinks(r));
+}
+
 static void configure(struct run *r)
 {
 	struct config_error err;
@@ -40,8 +68,7 @@ static void configure(struct run *r)
 		verdict_end(VERDICT_CONFIG, "%s", err.text);
 	}
 	verdict_allow_debug_exit(r->cfg.exit == EXIT_QEMU);
-	console_select(r->cfg.console == SHOW_SERIAL ? CONSOLE_SERIAL :
-		       r->cfg.console == SHOW_FRAMEBUFFER ? CONSOLE_FRAMEBUFFER : CONSOLE_BOTH);
+	console_select(sinks(r));
 }
 
 static void find_window(struct run *r)
@@ -283,6 +310,9 @@ _Noreturn static void finish(struct run *r)
 	summary_stream(&account);
 	summary_failures();
 	failed = results_failed_checks();
+	if (failed && !account.good)
+		verdict_end(VERDICT_FAIL, "generation %u had no stream: the NIC was fenced or left behind (hostile=), or nothing was sent; %u checks failed",
+			    r->cfg.generation, failed);
 	if (failed)
 		verdict_end(VERDICT_FAIL, "%u checks failed; the lines \"# failed:\" above name them",
 			    failed);
@@ -319,11 +349,9 @@ _Noreturn void run(const struct boot_info *bi)
 	if (!bi->from_uefi)
 		console_defer(true);	/* the blackout: nothing is printed until all is verified */
 	configure(r);
-	kprintf("Baton %s: generation %u of %u, started by %s\n", BATON_VERSION, r->cfg.generation,
-		r->cfg.generations, bi->from_uefi ? "UEFI" : "another kernel");
+	banner(r);
 	prepare_memory(r);
-	if (bi->fb.base && paging_map_wc(bi->fb.base, bi->fb.size))
-		console_use_framebuffer(&bi->fb);
+	open_framebuffer(r);
 	if (!r->cfg.generation)
 		time_set_tsc_khz(time_measure_tsc_khz());
 	read_tables(r);

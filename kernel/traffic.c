@@ -17,6 +17,11 @@ static void progress(const struct run *r)
 {
 	const struct stream_account_ser *a = &r->port.control->account;
 
+	if (!a->next) {
+		kprintf("# generation %u: waiting for the first frame (start the sender; heartbeats are going out)\n",
+			r->cfg.generation);
+		return;
+	}
 	kprintf("# generation %u: %llu of %u frames, %llu lost\n", r->cfg.generation,
 		(unsigned long long)a->next, r->cfg.frames, (unsigned long long)a->lost);
 }
