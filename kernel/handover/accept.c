@@ -1,0 +1,145 @@
+/* The incoming side, first part: is this handoff to be believed, and what memory is left? */
+#include "adoption.h"
+
+#include <string.h>
+
+#include "errno.h"
+#include "kernel/handover/prove.h"
+#include "kernel/machine/time.h"
+#include "kernel/memory/keep.h"
+#include "kernel/memory/scratch.h"
+#include "kernel/report/ktap.h"
+#include "kernel/report/verdict.h"
+#include "kho/metadata.h"
+#include "platform/mem.h"
+
+/* ---- validate: reads only, scratch only ------------------------------------------------------ */
+
+_Noreturn static void refuse(const struct kho_refusal *why)
+{
+	verdict_end(VERDICT_HANDOFF, "handoff refused: %s %s (at %llx, value %llx); all devices were stopped",
+		    why->what, why->fault, (unsigned long long)why->at,
+		    (unsigned long long)why->value);
+}
+
+static void need_preserved(const struct adoption *a, const char *what, paddr_t pa)
+{
+	struct kho_refusal why;
+
+	if (IS_ALIGNED(pa, PAGE_SIZE) && kho_map_covers(&a->kho.map, pa, PAGE_SIZE))
+		return;
+	kho_refuse(&why, -EBADMSG, what, "is not a preserved page", pa, 0);
+	refuse(&why);
+}
+
+/* A digested page is preserved, or one of those that hold the map itself. */
+static bool may_digest(const struct adoption *a, paddr_t pa)
+{
+	if (!IS_ALIGNED(pa, PAGE_SIZE))
+		return false;
+	return kho_map_covers(&a->kho.map, pa, PAGE_SIZE) ||
+	       kho_map_overlaps_node(&a->kho.map, pa, PAGE_SIZE) ||
+	       pa == a->kho.data.scratch_pa;
+}
+
+static void check_addresses(const struct adoption *a)
+{
+	struct kho_refusal why;
+
+	need_preserved(a, "results page", a->n->results_pa);
+	for (uint32_t i = 0; i < a->n->nr_ports; i++)
+		need_preserved(a, "control page", a->n->port[i].control_pa);
+	for (uint32_t i = 0; i < a->n->nr_digests; i++)
+		if (!may_digest(a, a->n->digest[i].pa)) {
+			kho_refuse(&why, -EBADMSG, "digested page", "is not part of the handoff",
+				   a->n->digest[i].pa, a->n->digest[i].kind);
+			refuse(&why);
+		}
+}
+
+static void check_metadata(const struct adoption *a)
+{
+	const struct kho_subnode *meta = kho_tree_find(&a->kho.tree, KHO_NODE_METADATA);
+	const struct node_digest_ser *bad = prove_digests(a->n, NODE_DIGEST_METADATA);
+	struct kho_metadata m;
+	struct kho_refusal why;
+
+	if (bad) {
+		kho_refuse(&why, -EBADMSG, "metadata page", "changed since it was written", bad->pa,
+			   bad->crc32c);
+		refuse(&why);
+	}
+	if (!meta) {
+		kho_refuse(&why, -EBADMSG, "kexec-metadata", "is missing", 0, 0);
+		refuse(&why);
+	}
+	if (kho_metadata_read(kho_subnode_blob(meta), &m, &why))
+		refuse(&why);
+	if (m.kexec_count != a->r->cfg.generation || a->n->generation + 1 != a->r->cfg.generation) {
+		kho_refuse(&why, -EBADMSG, "generation", "does not follow the one that handed over", 0,
+			   a->n->generation);
+		refuse(&why);
+	}
+}
+
+void adoption_accept(struct adoption *a)
+{
+	const struct boot_info *bi = a->r->bi;
+	const struct kho_data data = {
+		.fdt_pa = bi->kho_fdt, .fdt_size = bi->kho_fdt_size,
+		.scratch_pa = bi->kho_scratch, .scratch_size = bi->kho_scratch_size,
+	};
+	const struct kho_subnode *node;
+	struct kho_limits lim;
+	struct kho_refusal why;
+
+	a->n = scratch_new(sizeof(*a->n));
+	a->picture = scratch_new(sizeof(*a->picture));
+	if (!a->n || !a->picture || !prove_limits(&lim, bi))
+		verdict_end(VERDICT_MEMORY, "scratch is too small to read the handoff; try a larger scratch=");
+	if (kho_read(&data, &lim, &a->kho, &why))
+		refuse(&why);
+	node = kho_tree_find(&a->kho.tree, NODE_NAME);
+	if (!node) {
+		kho_refuse(&why, -EBADMSG, "baton node", "is missing: the kernel before us was no Baton",
+			   data.fdt_pa, a->kho.tree.nr);
+		refuse(&why);
+	}
+	if (node_read(kho_subnode_blob(node), a->n, &why))
+		refuse(&why);
+	check_addresses(a);
+	check_metadata(a);
+	if (results_adopt(mem_ptr(a->n->results_pa))) {
+		kho_refuse(&why, -EBADMSG, "results page", "is not of this program", a->n->results_pa, 0);
+		refuse(&why);
+	}
+	time_set_tsc_khz(a->n->tsc_khz);
+	picture_of_node(a->n, a->picture);
+}
+
+/* ---- claim: from here pages outside scratch may be taken --------------------------------------- */
+
+void adoption_claim(const struct adoption *a)
+{
+	const struct run *r = a->r;
+	const struct kho_map *map = &a->kho.map;
+	const struct kho_scratch *areas = &r->window.areas;
+	const size_t max = map->nr_ranges + map->nr_nodes + areas->nr + 2;
+	struct keep_range *busy = scratch_new(max * sizeof(*busy));
+	size_t n = 0;
+
+	check_ok(CHECK_MEMORY_NO_EARLY_ALLOCATION, keep_early_attempts() == 0,
+		 "%u allocations before the preserved map was read", keep_early_attempts());
+	if (!busy)
+		verdict_end(VERDICT_MEMORY, "scratch is too small to claim memory; try a larger scratch=");
+	for (size_t i = 0; i < map->nr_ranges; i++)
+		busy[n++] = (struct keep_range){ map->ranges[i].base, map->ranges[i].len };
+	for (size_t i = 0; i < map->nr_nodes; i++)
+		busy[n++] = (struct keep_range){ map->nodes[i], PAGE_SIZE };
+	for (size_t i = 0; i < areas->nr; i++)
+		busy[n++] = (struct keep_range){ areas->entry[i].addr, areas->entry[i].size };
+	busy[n++] = (struct keep_range){ a->kho.data.scratch_pa, a->kho.data.scratch_size };
+	busy[n++] = (struct keep_range){ r->bi->image, r->bi->image_size };
+	if (keep_init(r->bi->map, r->bi->nr_map, true, busy, n))
+		verdict_end(VERDICT_MEMORY, "scratch is too small for the list of free memory; try a larger scratch=");
+}

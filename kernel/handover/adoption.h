@@ -1,0 +1,33 @@
+/* What the steps of adopting share; private to the incoming side (adopt.c, accept.c,
+ * confirm.c). */
+#ifndef BATON_ADOPTION_H
+#define BATON_ADOPTION_H
+
+#include "kernel/handover/node.h"
+#include "kernel/handover/picture.h"
+#include "kernel/run.h"
+#include "kho/read.h"
+
+struct adoption {
+	struct run *r;
+	struct kho_handoff kho;
+	struct node *n;
+	struct picture *picture;
+	uint64_t validated_tsc, adopted_tsc, verified_tsc;
+	uint32_t rdh;			/* when all was verified */
+};
+
+/* Validate the whole handoff: reads only, and takes memory from scratch only.  What is broken as
+ * a whole ends the run (17h). */
+void adoption_accept(struct adoption *a);
+
+/* Open the allocator for everything that is not preserved. */
+void adoption_claim(const struct adoption *a);
+
+/* Everything that is linear in table entries: tables, digests, configuration, faults. */
+void adoption_confirm(struct adoption *a);
+
+/* Blackout and frames of this hand-over; the first poll of the stream. */
+void adoption_report(struct adoption *a);
+
+#endif

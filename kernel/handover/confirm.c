@@ -1,0 +1,210 @@
+/* The incoming side, last part: proofs over what was adopted, and the figures. */
+#include "adoption.h"
+
+#include "kernel/handover/prove.h"
+#include "kernel/machine/cpu.h"
+#include "kernel/machine/time.h"
+#include "kernel/report/ktap.h"
+#include "kho/crc32c.h"
+#include "platform/mem.h"
+#include "platform/mmio.h"
+#include "vtd/regs.h"
+
+static const struct prove_ids adopt_ids = {
+	.mode = CHECK_HANDOFF_MODE_UNCHANGED, .preserved = CHECK_MEMORY_TABLES_PRESERVED,
+	.tables = CHECK_MEMORY_TABLES_UNCHANGED, .root = CHECK_RESTORE_ROOT_ENTRIES,
+	.context = CHECK_RESTORE_CONTEXT_ENTRIES, .entry = CHECK_RESTORE_ENTRY_MATCHES,
+	.did = CHECK_RESTORE_DID_UNIQUE,
+};
+
+/* Fewer prove nothing: one or two may have been on their way (contracts: frames). */
+#define BLACKOUT_MIN_FRAMES	8
+
+/* ---- verify ------------------------------------------------------------------------------------- */
+
+static void verify_tables(const struct adoption *a)
+{
+	const struct node_digest_ser *bad;
+
+	prove_tables(&(struct proof){
+		.mmu = a->r->mmu, .map = &a->kho.map, .picture = a->picture, .node = a->n,
+		.ids = adopt_ids });
+	bad = prove_digests(a->n, NODE_DIGEST_TABLE);
+	check_ok(CHECK_MEMORY_TABLES_UNCHANGED, !bad, "table page %llx changed",
+		 bad ? (unsigned long long)bad->pa : 0);
+	check_skip(CHECK_MEMORY_TABLES_FLUSHED,
+		   "memory behind the caches cannot be seen from here; the strict model can");
+}
+
+static void verify_image(const struct adoption *a)
+{
+	const struct boot_info *bi = a->r->bi;
+
+	check_ok(CHECK_HANDOFF_IMAGE_UNCHANGED,
+		 bi->pristine_size == a->n->image_bytes &&
+		 kho_crc32c(0, bi->pristine, bi->pristine_size) == a->n->image_crc32c,
+		 "our own image is not what was loaded");
+}
+
+static void verify_fresh_did(const struct adoption *a)
+{
+	for (size_t i = 0; i < a->r->mmu->nr_units; i++) {
+		struct iommu_unit *u = &a->r->mmu->unit[i];
+		uint16_t did;
+
+		if (!u->used)
+			continue;
+		if (vtd_dids_alloc(&u->vtd.dids, &did)) {
+			check_ok(CHECK_RESTORE_FRESH_DID, false, "no DID left on vtd%zu", i);
+			continue;
+		}
+		check_ok(CHECK_RESTORE_FRESH_DID, true, " ");
+		for (size_t k = 0; k < a->r->mmu->nr_devices; k++)
+			check_ok(CHECK_RESTORE_FRESH_DID, a->r->mmu->device[k].unit != i ||
+				 a->r->mmu->device[k].did != did, "a new domain got live DID %u", did);
+		vtd_dids_free(&u->vtd.dids, did);
+	}
+}
+
+/* GCMD and RTADDR as this kernel has used them, and the registers once more. */
+static void verify_commands(const struct adoption *a)
+{
+	for (size_t i = 0; i < a->r->mmu->nr_units; i++) {
+		const struct iommu_unit *u = &a->r->mmu->unit[i];
+		struct vtd_unit_state now;
+
+		if (!u->used)
+			continue;
+		vtd_unit_read_state(&u->vtd, &now);
+		check_ok(CHECK_HANDOFF_GCMD_KEEPS_TE,
+			 u->vtd.gcmd_te_drops == 0 && now.gsts & VTD_GSTS_TES,
+			 "%llu GCMD writes dropped TE, GSTS is %08x",
+			 (unsigned long long)u->vtd.gcmd_te_drops, now.gsts);
+		check_ok(CHECK_HANDOFF_ROOT_NOT_REWRITTEN,
+			 u->vtd.rtaddr_writes == 0 && now.rtaddr == u->found.rtaddr,
+			 "%llu RTADDR writes, RTADDR is %llx", (unsigned long long)u->vtd.rtaddr_writes,
+			 (unsigned long long)now.rtaddr);
+	}
+}
+
+static void verify_config(const struct adoption *a)
+{
+	const struct run *r = a->r;
+	const struct pci_config_snapshot *was = &a->n->port[0].config;
+	struct pci_config_snapshot is;
+	const char *difference;
+
+	if (pci_config_snapshot(r->mmu->fns, r->port.fn, &is)) {
+		check_ok(CHECK_DEVICE_CONFIG_UNCHANGED, false, "the bridges above cannot be followed");
+		return;
+	}
+	difference = pci_config_difference(was, &is);
+	check_ok(CHECK_DEVICE_CONFIG_UNCHANGED, !difference, "%s changed", difference);
+	check_ok(CHECK_DEVICE_BUS_MASTER, is.command & PCI_COMMAND_MASTER,
+		 "command register of the NIC is %04x", is.command);
+	for (unsigned i = 0; i < is.nr_bridges && i < PCI_MAX_DEPTH; i++)
+		check_ok(CHECK_DEVICE_BUS_MASTER, is.bridge[i].command & PCI_COMMAND_MASTER,
+			 "command register of bridge %04x is %04x", is.bridge[i].rid,
+			 is.bridge[i].command);
+}
+
+/* Faults of the hostile device are what is expected; any other counts. */
+static void verify_faults(const struct adoption *a)
+{
+	const bool hostile = a->n->hostile;
+
+	for (size_t i = 0; i < a->r->mmu->nr_units; i++) {
+		struct iommu_unit *u = &a->r->mmu->unit[i];
+		struct vtd_fault now;
+		uint32_t fsts;
+		size_t n;
+
+		if (!u->used)
+			continue;
+		vtd_fault_read_all(&u->vtd, &now, 1, &n, &fsts);
+		if (n && !u->nr_faults) {
+			u->fault = now;
+			u->nr_faults = n;
+		}
+		if (hostile && u->nr_faults && u->fault.rid == a->n->hostile_rid) {
+			platform_log("vtd%zu: hostile %02x:%02x.%x was blocked, reason %x (%s), address %llx",
+				     i, PCI_BUS(u->fault.rid), PCI_DEV(u->fault.rid),
+				     PCI_FN(u->fault.rid), u->fault.reason,
+				     vtd_fault_reason_name(u->fault.reason),
+				     (unsigned long long)u->fault.addr);
+			check_eq(CHECK_HOSTILE_BLOCKED, "fault reason", u->fault.reason,
+				 VTD_REASON_CONTEXT_NOT_PRESENT);
+			check_ok(CHECK_HOSTILE_BLOCKED,
+				 !iommu_suppress_faults(a->r->mmu, i, u->fault.rid) &&
+				 !vtd_fault_clear(&u->vtd), "its faults cannot be switched off");
+			check_ok(CHECK_HANDOFF_NO_FAULT, true, " ");
+			continue;
+		}
+		check_ok(CHECK_HANDOFF_NO_FAULT, !u->nr_faults && !((u->fsts | fsts) & VTD_FSTS_PFO),
+			 "%02x:%02x.%x reason %x (%s) address %llx, FSTS %08x%s", PCI_BUS(u->fault.rid),
+			 PCI_DEV(u->fault.rid), PCI_FN(u->fault.rid), u->fault.reason,
+			 vtd_fault_reason_name(u->fault.reason), (unsigned long long)u->fault.addr,
+			 u->fsts | fsts, (u->fsts | fsts) & VTD_FSTS_PFO ? ", inconclusive" : "");
+	}
+	if (!hostile)
+		check_skip(CHECK_HOSTILE_BLOCKED, "no hostile= device in this run");
+}
+
+void adoption_confirm(struct adoption *a)
+{
+	verify_tables(a);
+	verify_image(a);
+	verify_fresh_did(a);
+	verify_commands(a);
+	if (a->r->have_port)
+		verify_config(a);
+	verify_faults(a);
+	if (a->r->have_port) {
+		struct nic_regs regs;
+
+		nic_read_regs(&a->r->port.nic, &regs);
+		a->rdh = regs.rdh;
+	}
+	a->verified_tsc = cpu_tsc();
+}
+
+/* ---- report -------------------------------------------------------------------------------------- */
+
+static void report_stream(struct adoption *a, struct handover_row_ser *row)
+{
+	const struct stream_control_ser *c = a->r->port.control;
+	const uint64_t hold = (uint64_t)a->r->cfg.hold_ms * 1000;
+	const uint64_t gap = time_tsc_to_us(a->r->bi->entry_tsc - c->tsc);
+
+	row->frames_in_blackout = (a->rdh - (uint32_t)c->rdh + c->rx.entries) % c->rx.entries;
+	row->ring_free = nic_rx_free(&a->r->port.nic);
+	row->blackout_us = time_tsc_to_us(a->verified_tsc - c->tsc);
+	row->hold_us = MIN(hold, gap);
+	row->jump_us = gap - row->hold_us;
+	check_ok(CHECK_STREAM_FRAMES_IN_BLACKOUT, row->frames_in_blackout >= BLACKOUT_MIN_FRAMES,
+		 "%u frames landed in the blackout, at least %u are needed", row->frames_in_blackout,
+		 BLACKOUT_MIN_FRAMES);
+	check_ok(CHECK_STREAM_RING_NOT_FULL, row->ring_free != 0, "no free descriptor was left");
+	/* The first look: all that it finds landed while no kernel was looking. */
+	port_poll(&a->r->port);
+	account_blackout_end(&a->r->port.control->account);
+	row->longest_gap_us = c->account.blackout_gap_ns / 1000;
+}
+
+void adoption_report(struct adoption *a)
+{
+	struct run *r = a->r;
+	struct handover_row_ser row = {
+		.generation = r->cfg.generation,
+		.preserved_pages = (uint32_t)MIN(a->kho.map.pages, UINT32_MAX),
+		.setup_us = time_tsc_to_us(r->setup_tsc - r->bi->entry_tsc),
+		.validate_us = time_tsc_to_us(a->validated_tsc - r->setup_tsc),
+		.adopt_us = time_tsc_to_us(a->adopted_tsc - a->validated_tsc),
+		.verify_us = time_tsc_to_us(a->verified_tsc - a->adopted_tsc),
+	};
+
+	if (!r->have_port)	/* no stream, no blackout to speak of */
+		return;
+	report_stream(a, &row);
+	results_add_handover(&row);
+}
