@@ -62,19 +62,23 @@ EFI_CFLAGS := -isystem /usr/include/efi -isystem /usr/include/efi/x86_64 -DGNU_E
 
 # Runs before FS base points at our canary (contracts: image): no stack protector there.
 EARLY := efi/% kernel/entry.c kernel/config.c kernel/console/printf.c kernel/machine/string.c \
-	kernel/machine/cpu.c kernel/handover/bootparams.c kernel/memory/memmap.c
+	kernel/machine/cpu.c kernel/handover/bootparams.c kernel/memory/memmap.c \
+	kernel/nic/nic.c
 ssp = $(if $(filter $(EARLY),$(1)),-fno-stack-protector,-fstack-protector-strong)
 
 FW_OBJ := $(SRC_LIB:%.c=$(B)/fw/%.o) $(SRC_ABOVE:%.c=$(B)/fw/%.o) $(SRC_ASM:%.S=$(B)/fw/%.o)
 
 all: $(B)/baton.efi
 
+# A target that runs something ends with `status N`; make itself knows only 2.
+status = rc=$$?; echo "status $$rc"; exit $$rc
+
 # Installs what is missing, or names it and stops (status 3).
 .PHONY: all tools-build tools-check
 tools-build:
-	@sh tools/install.sh build
+	@sh tools/install.sh build || { $(status); }
 tools-check:
-	@sh tools/install.sh check
+	@sh tools/install.sh check || { $(status); }
 
 $(B)/fw/vtd/%.o: vtd/%.c Makefile | tools-build
 	@mkdir -p $(@D)
@@ -159,10 +163,7 @@ $(B)/tools/frames: tools/frames.c kernel/stream/frame.c kho/crc32c.c Makefile | 
 # ---- running and testing ------------------------------------------------------------------------
 .PHONY: run unit check tools-run help clean
 tools-run:
-	@sh tools/install.sh run
-
-# A target that runs something ends with `status N`; make itself knows only 2.
-status = rc=$$?; echo "status $$rc"; exit $$rc
+	@sh tools/install.sh run || { $(status); }
 
 run: tools-run $(B)/baton.efi $(B)/tools/frames
 	@$(PYTHON) tests/boot/run.py; $(status)

@@ -8,40 +8,45 @@
 static CHAR16 config_path[] = { '\\', 'b', 'a', 't', 'o', 'n', '\\', 'b', 'a', 't', 'o', 'n', '.',
 				'c', 'f', 'g', 0 };
 
-/* Return: bytes read; 0 when there is no such file; CONFIG_FILE_MAX + 1 when it is longer. */
-static size_t read_config_file(const struct efi_env *env, char *buf)
+/* @size: bytes read, 0 when there is no such file, CONFIG_FILE_MAX + 1 when it is longer.
+ * Return: false when there is one that cannot be read: defaults are not what was asked for. */
+static bool read_config_file(const struct efi_env *env, char *buf, UINTN *size)
 {
 	static EFI_GUID fs_guid = EFI_SIMPLE_FILE_SYSTEM_PROTOCOL_GUID;
 	EFI_FILE_IO_INTERFACE *fs;
 	EFI_FILE_HANDLE root, file;
-	UINTN size = CONFIG_FILE_MAX + 1;
+	EFI_STATUS status;
 
+	*size = 0;
 	if (!env->LoadedImage->DeviceHandle ||
 	    env->BootServices->HandleProtocol(env->LoadedImage->DeviceHandle, &fs_guid,
 					      (VOID **)&fs) != EFI_SUCCESS)
-		return 0;
+		return true;	/* booted from the network: options only */
 	if (fs->OpenVolume(fs, &root) != EFI_SUCCESS)
-		return 0;
-	if (root->Open(root, &file, config_path, EFI_FILE_MODE_READ, 0) != EFI_SUCCESS) {
-		root->Close(root);
-		return 0;
+		return false;
+	status = root->Open(root, &file, config_path, EFI_FILE_MODE_READ, 0);
+	if (status == EFI_SUCCESS) {
+		*size = CONFIG_FILE_MAX + 1;
+		status = file->Read(file, size, buf);
+		file->Close(file);
+	} else if (status == EFI_NOT_FOUND) {
+		status = EFI_SUCCESS;
 	}
-	if (file->Read(file, &size, buf) != EFI_SUCCESS)
-		size = 0;
-	file->Close(file);
 	root->Close(root);
-	return size;
+	return status == EFI_SUCCESS;
 }
 
 bool efi_config_collect(const struct efi_env *env, struct baton_config *cfg,
 			struct config_error *err)
 {
 	static char text[CONFIG_FILE_MAX + 1];
-	const size_t size = read_config_file(env, text);
-	bool ok = true;
+	UINTN size;
+	bool ok = read_config_file(env, text, &size);
 
 	config_defaults(cfg);
-	if (size > CONFIG_FILE_MAX) {
+	if (!ok) {
+		str_format(err->text, sizeof(err->text), "\\baton\\baton.cfg cannot be read");
+	} else if (size > CONFIG_FILE_MAX) {
 		str_format(err->text, sizeof(err->text), "baton.cfg is longer than %u bytes",
 			   CONFIG_FILE_MAX);
 		ok = false;

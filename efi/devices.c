@@ -53,9 +53,11 @@ void efi_disconnect_nics(const struct efi_env *env, const struct baton_config *c
 		    io->Pci.Read(io, EfiPciIoWidthUint32, 0, 1, &id) != EFI_SUCCESS ||
 		    !nic_match((uint16_t)id, (uint16_t)(id >> 16)) || !locate(io, &segment, &rid))
 			continue;
+		/* On hardware a NIC is taken only if it is named. */
 		if (cfg->has_nic ? segment != cfg->nic.segment || rid != cfg->nic.rid
-				 : bi->has_boot_device && segment == bi->boot_segment &&
-				   rid == bi->boot_rid)
+				 : cfg->exit != EXIT_QEMU ||
+				   (bi->has_boot_device && segment == bi->boot_segment &&
+				    rid == bi->boot_rid))
 			continue;
 		bs->DisconnectController(handles[i], NULL, NULL);
 	}

@@ -140,8 +140,9 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *st, uint64_t entry_tsc)
 	efi_disconnect_nics(&env, &config, bi);
 	st->BootServices->SetWatchdogTimer(0, 0, 0, NULL);
 	efi_printf(&env, "Leaving firmware.\n");
+	/* After a failed attempt firmware's services may no longer be called: the kernel reports. */
 	if (leave_firmware(&env, bi) != EFI_SUCCESS)
-		return refuse(&env, VERDICT_MEMORY, "firmware does not let go (ExitBootServices failed)");
+		str_format(bi->error, sizeof(bi->error), "firmware does not let go (ExitBootServices failed)");
 	bi->efi_systab = (uintptr_t)st;
 	enter_kernel(bi);
 }

@@ -555,9 +555,8 @@ const char *config_unsupported(const struct baton_config *c, char *buf, size_t s
 	else if (c->generation >= c->generations)
 		str_format(buf, size, "generation=%u is not one of generations=%u (0 to %u)",
 			   c->generation, c->generations, c->generations - 1);
-	else if (c->has_nic && c->has_hostile && c->nic.segment == c->hostile.segment &&
-		 c->nic.rid == c->hostile.rid)
-		str_format(buf, size, "nic= and hostile= name the same function");
+	else if (c->has_hostile && !c->faults)
+		str_format(buf, size, "hostile= provokes faults; it needs faults=yes");
 	else
 		return NULL;
 	return buf;

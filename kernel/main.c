@@ -39,7 +39,8 @@ static void banner(const struct run *r)
 }
 
 /* The screen needs our page tables; generation 0 says its first line again, so that the screen
- * has one.  Later generations print nothing yet: theirs is still to come. */
+ * has one.  In later generations clearing it waits until the blackout is over, and the first
+ * line has been kept. */
 static void open_framebuffer(const struct run *r)
 {
 	const struct boot_framebuffer *fb = &r->bi->fb;
@@ -47,7 +48,7 @@ static void open_framebuffer(const struct run *r)
 	if (!fb->base || !paging_map_wc(fb->base, fb->size))
 		return;
 	console_use_framebuffer(fb);
-	if (!r->bi->from_uefi)
+	if (r->cfg.generation)
 		return;
 	console_select(sinks(r) & CONSOLE_FRAMEBUFFER);
 	banner(r);
@@ -58,17 +59,26 @@ static void configure(struct run *r)
 {
 	struct config_error err;
 
+	const char *unsupported;
+	char sentence[200];
+	int bad;
+
 	phase_set("configuration");
 	config_defaults(&r->cfg);
-	if (r->bi->error[0])
-		verdict_end(VERDICT_CONFIG, "%s", r->bi->error);
-	if (config_parse(&r->cfg, r->bi->cmdline, __builtin_strlen(r->bi->cmdline), CONFIG_CMDLINE,
-			 &err)) {
-		verdict_allow_debug_exit(r->cfg.exit == EXIT_QEMU);
-		verdict_end(VERDICT_CONFIG, "%s", err.text);
-	}
+	bad = config_parse(&r->cfg, r->bi->cmdline, __builtin_strlen(r->bi->cmdline),
+			   CONFIG_CMDLINE, &err);
 	verdict_allow_debug_exit(r->cfg.exit == EXIT_QEMU);
 	console_select(sinks(r));
+	if (r->bi->error[0])
+		verdict_end(r->bi->from_uefi ? VERDICT_MEMORY : VERDICT_HANDOFF, "%s", r->bi->error);
+	if (bad)
+		verdict_end(VERDICT_CONFIG, "%s", err.text);
+	unsupported = config_unsupported(&r->cfg, sentence, sizeof(sentence));
+	if (unsupported)
+		verdict_end(VERDICT_CONFIG, "%s", unsupported);
+	if (!r->bi->from_uefi && !r->cfg.generation)
+		verdict_end(VERDICT_CONFIG,
+			    "started by another kernel without generation=: taking over from a kernel that is not Baton is not implemented in this version");
 }
 
 static void find_window(struct run *r)
@@ -207,6 +217,10 @@ static size_t select_port(const struct run *r)
 
 	if (fn < 0)
 		verdict_end(VERDICT_NO_NIC, "%s", why);
+	if (r->cfg.has_hostile && (r->cfg.hostile.segment != r->mmu->fns[fn].segment ||
+				   r->cfg.hostile.rid != r->mmu->fns[fn].rid))
+		verdict_end(VERDICT_CONFIG,
+			    "hostile= names another device than the test NIC; that is not implemented in this version");
 	return (size_t)fn;
 }
 
@@ -229,10 +243,14 @@ static void start_port(struct run *r, size_t fn)
 			    PCI_BUS(r->port.nic.rid), PCI_DEV(r->port.nic.rid), PCI_FN(r->port.nic.rid),
 			    -err);
 	r->have_port = true;
-	platform_log("nic: %s at %02x:%02x.%x, DID %u, receive ring %u at iova %llx", nic_name(&r->port.nic),
-		     PCI_BUS(r->port.nic.rid), PCI_DEV(r->port.nic.rid), PCI_FN(r->port.nic.rid),
+	platform_log("nic: %s at %02x:%02x.%x, address %02x:%02x:%02x:%02x:%02x:%02x, DID %u, receive ring of %u at iova %llx",
+		     nic_name(&r->port.nic), PCI_BUS(r->port.nic.rid), PCI_DEV(r->port.nic.rid),
+		     PCI_FN(r->port.nic.rid), r->port.nic.mac[0], r->port.nic.mac[1],
+		     r->port.nic.mac[2], r->port.nic.mac[3], r->port.nic.mac[4], r->port.nic.mac[5],
 		     iommu_device_of(r->mmu, r->port.nic.segment, r->port.nic.rid)->did,
 		     r->port.control->rx.entries, (unsigned long long)r->port.control->rx.ring_iova);
+	platform_log("ready %llu ms after leaving firmware",
+		     (unsigned long long)time_tsc_to_us(cpu_tsc() - r->bi->firmware_exit_tsc) / 1000);
 }
 
 static void begin(struct run *r)
@@ -320,16 +338,32 @@ _Noreturn static void finish(struct run *r)
 		    r->cfg.generation + 1, results.nr_handovers, (unsigned long long)account.good);
 }
 
+/* The handoff was dropped: nothing is lost by that.  The stream is served to its end here. */
+_Noreturn static void go_on_alone(struct run *r)
+{
+	struct stream_account_ser account = { 0 };
+
+	phase_set("stream after a dropped handoff");
+	if (r->have_port) {
+		traffic_run(r, r->cfg.frames);
+		port_heartbeat(&r->port, true);
+		account = r->port.control->account;
+	}
+	selftest_teardown(r);
+	summary_stream(&account);
+	summary_failures();
+	verdict_end(VERDICT_FAIL, "generation %u could not hand over, the lines above say why; its stream went on: %llu frames, %llu lost",
+		    r->cfg.generation, (unsigned long long)account.good,
+		    (unsigned long long)account.lost);
+}
+
 _Noreturn static void hand_over(struct run *r)
 {
 	struct kexec_target target;
 
 	phase_set("saving");
-	if (handover_save(r, &target)) {
-		summary_failures();
-		verdict_end(VERDICT_FAIL, "generation %u could not hand over; the lines above say why",
-			    r->cfg.generation);
-	}
+	if (handover_save(r, &target))
+		go_on_alone(r);
 	phase_set("jump");
 	handover_jump(r, &target);
 }
@@ -346,20 +380,24 @@ _Noreturn void run(const struct boot_info *bi)
 
 	r->bi = bi;
 	phase_set("console");
-	if (!bi->from_uefi)
+	if (!bi->from_uefi) {
 		console_defer(true);	/* the blackout: nothing is printed until all is verified */
+		verdict_set_fence(pci_bus_masters_off_by_port);
+	}
 	configure(r);
 	banner(r);
 	prepare_memory(r);
-	open_framebuffer(r);
-	if (!r->cfg.generation)
+	if (!r->cfg.generation) {
+		open_framebuffer(r);
 		time_set_tsc_khz(time_measure_tsc_khz());
+	}
 	read_tables(r);
 	find_units(r);
 	r->setup_tsc = cpu_tsc();
 	if (r->cfg.generation) {
 		phase_set("adopting");
 		handover_adopt(r);
+		open_framebuffer(r);
 		console_defer(false);
 		ktap_begin(r->cfg.generation, phases(r));
 		ktap_print(CHECK_PHASE_ADOPT);

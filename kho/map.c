@@ -45,6 +45,26 @@ bool kho_map_overlaps(const struct kho_map *m, paddr_t pa, uint64_t len)
 	return r && (r->base >= pa || pa - r->base < r->len);
 }
 
+bool kho_map_chunk(const struct kho_map *m, paddr_t pa, unsigned *order)
+{
+	const struct kho_extent *e;
+	size_t lo = 0, hi = m->nr_extents;
+
+	while (lo < hi) {
+		const size_t mid = lo + (hi - lo) / 2;
+
+		if (m->extents[mid].pa <= pa)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	e = lo ? &m->extents[lo - 1] : NULL;
+	if (!e || pa - e->pa >= kho_extent_len(e) || !IS_ALIGNED(pa, PAGE_SIZE << e->order))
+		return false;
+	*order = e->order;
+	return true;
+}
+
 bool kho_map_overlaps_node(const struct kho_map *m, paddr_t pa, uint64_t len)
 {
 	size_t lo = 0, hi = m->nr_nodes;

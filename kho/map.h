@@ -34,6 +34,9 @@ size_t kho_map_merge(const struct kho_extent *e, size_t n, struct kho_range *out
 /* True if every byte of the non-empty range is preserved. */
 bool kho_map_covers(const struct kho_map *m, paddr_t pa, uint64_t len);
 
+/* True if a preserved chunk begins at @pa; then also the order it is entered with. */
+bool kho_map_chunk(const struct kho_map *m, paddr_t pa, unsigned *order);
+
 /* True if a byte of the non-empty range is preserved. */
 bool kho_map_overlaps(const struct kho_map *m, paddr_t pa, uint64_t len);
 /* True if a byte of the non-empty range belongs to a radix node. */

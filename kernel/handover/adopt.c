@@ -27,6 +27,10 @@ static void compare_registers(const struct iommu_unit *u, const struct node_unit
 
 	check_ok(CHECK_HANDOFF_TRANSLATION_ON, (u->found.gsts & on) == on, "vtd%u GSTS is %08x",
 		 was->index, u->found.gsts);
+	check_eq(CHECK_HANDOFF_UNIT_UNCHANGED, "CAP", u->vtd.caps.cap, was->cap);
+	check_eq(CHECK_HANDOFF_UNIT_UNCHANGED, "ECAP", u->vtd.caps.ecap, was->ecap);
+	check_eq(CHECK_HANDOFF_UNIT_UNCHANGED, "IRTA", u->found.irta, was->irta);
+	check_eq(CHECK_HANDOFF_UNIT_UNCHANGED, "GSTS", u->found.gsts, was->gsts);
 	check_eq(CHECK_HANDOFF_RTADDR_UNCHANGED, "RTADDR", u->found.rtaddr, was->rtaddr);
 	check_eq(CHECK_HANDOFF_MODE_UNCHANGED, "RTADDR.TTM",
 		 FIELD_GET(VTD_RTADDR_TTM, u->found.rtaddr), VTD_TTM_LEGACY);
@@ -190,8 +194,8 @@ static bool adopt_port(const struct adoption *a)
 	return true;
 }
 
-/* Table or record checks that make it unsafe to let the device go on. */
-static bool port_is_sound(void)
+/* Table or record checks after which no device may go on over what was adopted. */
+static bool tables_are_sound(void)
 {
 	const enum check_id fatal[] = {
 		CHECK_MEMORY_TABLES_PRESERVED, CHECK_MEMORY_TABLES_UNCHANGED,
@@ -203,6 +207,24 @@ static bool port_is_sound(void)
 		if (check_failed(fatal[i]))
 			return false;
 	return true;
+}
+
+/* The checks do not say yet whose table it is, so every device that was adopted is stopped. */
+static void fence_adopted(const struct adoption *a)
+{
+	struct run *r = a->r;
+
+	/* Where the walk met a page that is none of ours, nothing is written through the tables. */
+	if (check_failed(CHECK_MEMORY_TABLES_PRESERVED) || check_failed(CHECK_RESTORE_ROOT_ENTRIES)) {
+		iommu_bus_masters_off(r->mmu);
+		r->mmu->nr_devices = 0;
+	}
+	if (a->n->nr_ports)
+		iommu_fence(r->mmu, a->n->port[0].config.segment, a->n->port[0].config.rid);
+	while (r->mmu->nr_devices)
+		iommu_fence(r->mmu, r->mmu->device[0].segment, r->mmu->device[0].rid);
+	r->have_port = false;
+	platform_log("adopt: every adopted device is fenced");
 }
 
 void handover_adopt(struct run *r)
@@ -221,11 +243,6 @@ void handover_adopt(struct run *r)
 
 	adoption_confirm(&a);
 	adoption_report(&a);
-	if (a.n->nr_ports && (!r->have_port || !port_is_sound())) {
-		const struct pci_config_snapshot *nic = &a.n->port[0].config;
-
-		platform_log("adopt: the NIC is fenced");
-		iommu_fence(r->mmu, nic->segment, nic->rid);
-		r->have_port = false;
-	}
+	if ((a.n->nr_ports && !r->have_port) || !tables_are_sound())
+		fence_adopted(&a);
 }

@@ -126,7 +126,8 @@ static void verify_faults(const struct adoption *a)
 			u->fault = now;
 			u->nr_faults = n;
 		}
-		if (hostile && u->nr_faults && u->fault.rid == a->n->hostile_rid) {
+		if (hostile && u->nr_faults && u->fault.rid == a->n->hostile_rid &&
+		    u->vtd.segment == a->n->hostile_segment) {
 			platform_log("vtd%zu: hostile %02x:%02x.%x was blocked, reason %x (%s), address %llx",
 				     i, PCI_BUS(u->fault.rid), PCI_DEV(u->fault.rid),
 				     PCI_FN(u->fault.rid), u->fault.reason,
@@ -147,7 +148,7 @@ static void verify_faults(const struct adoption *a)
 			 u->fsts | fsts, (u->fsts | fsts) & VTD_FSTS_PFO ? ", inconclusive" : "");
 	}
 	if (!hostile)
-		check_skip(CHECK_HOSTILE_BLOCKED, "no hostile= device in this run");
+		check_skip(CHECK_HOSTILE_BLOCKED, "no device was left hostile by the kernel before us");
 }
 
 void adoption_confirm(struct adoption *a)

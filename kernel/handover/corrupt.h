@@ -14,7 +14,9 @@ struct corrupt_place {
 	paddr_t scratch;	/* a page inside scratch */
 };
 
-/* Called right after the outgoing checks. @name: value of corrupt=, may be empty. */
+/* Called between writing and the outgoing checks, and right after them.
+ * @name: value of corrupt=, may be empty. */
+void corrupt_before_checks(const char *name, const struct corrupt_place *p);
 void corrupt_after_checks(const char *name, const struct corrupt_place *p);
 
 #endif

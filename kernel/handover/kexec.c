@@ -137,13 +137,7 @@ static int place_params(const struct boot_info *bi, struct span file, const char
 	node = kho_setup_node(0, kho);
 	memcpy(mem_ptr(in.setup_data), &node, sizeof(node));
 	in.e820_ext = mem_ptr(in.e820_ext_pa);
-	err = bootparams_build(mem_ptr(t->boot_params), file, &in);
-	if (err)
-		return err;
-	add_part(t, "command line", in.cmdline, cmdline_len);
-	add_part(t, "setup_data", in.setup_data, sizeof(node));
-	add_part(t, "boot_params", t->boot_params, BOOTPARAMS_SIZE);
-	return 0;
+	return bootparams_build(mem_ptr(t->boot_params), file, &in);
 }
 
 int kexec_load(const struct boot_info *bi, const struct window *w, struct span file,
@@ -170,6 +164,9 @@ int kexec_load(const struct boot_info *bi, const struct window *w, struct span f
 	if (err)
 		return err;
 	t->tables = pt.top;
+	/* One piece: everything was taken downwards from the top of the half. */
+	add_part(t, "boot_params, setup_data, command line or page tables", top.next,
+		 w->next + w->half - top.next);
 	return 0;
 }
 

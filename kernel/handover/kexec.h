@@ -9,7 +9,7 @@
 #include "kho/abi.h"
 #include "span.h"
 
-#define KEXEC_MAX_PARTS	8
+#define KEXEC_MAX_PARTS	4
 
 /* One loaded range and its digest. */
 struct kexec_part {

@@ -17,7 +17,7 @@
 #define NODE_MAX_UNITS		64
 #define NODE_MAX_DOMAINS	64
 #define NODE_MAX_DEVICES	256
-#define NODE_MAX_PORTS		4
+#define NODE_MAX_PORTS		1
 #define NODE_MAX_DIGESTS	2048
 
 struct node_unit_ser {

@@ -9,7 +9,9 @@
 #include "kernel/handover/corrupt.h"
 #include "kernel/handover/prove.h"
 #include "kernel/machine/time.h"
+#include "kernel/memory/keep.h"
 #include "kernel/memory/scratch.h"
+#include "kernel/panic.h"
 #include "kernel/report/ktap.h"
 #include "kho/metadata.h"
 #include "kho/write.h"
@@ -51,7 +53,8 @@ static void fence_unpreserved(struct run *r)
 		const struct pci_fn *fn = &r->mmu->fns[i];
 
 		if (is_hostile(r, fn->segment, fn->rid)) {
-			iommu_detach(r->mmu, fn->segment, fn->rid);
+			/* Once: in later generations it has nothing left to be taken from it. */
+			r->left_hostile = !iommu_detach(r->mmu, fn->segment, fn->rid);
 			if (r->have_port && r->port.fn == i)
 				r->have_port = false;
 		} else if (!fn->is_bridge && !iommu_device_of(r->mmu, fn->segment, fn->rid) &&
@@ -83,11 +86,13 @@ static int drain_units(struct run *r)
 
 /* ---- (f) writing ------------------------------------------------------------------------------ */
 
-static int preserve_page(void *ctx, paddr_t pa)
+static int preserve_page(struct handoff *h, paddr_t pa)
 {
-	struct handoff *h = ctx;
+	const int err = kho_preserve(&h->radix, pa, 0);
 
-	return kho_preserve(&h->radix, pa, 0);
+	if (err == -EINVAL)	/* contracts, memory: what is in scratch dies with us */
+		panic("save: %llx cannot be preserved: scratch, or no page", (unsigned long long)pa);
+	return err;
 }
 
 static int preserve_units(const struct run *r, struct handoff *h)
@@ -206,7 +211,7 @@ static int write_handoff(struct run *r, struct handoff *h, const struct kexec_ta
 	h->n->image_bytes = t->part[0].len;
 	h->n->image_crc32c = t->part[0].crc32c;
 	h->n->results_pa = h->results;
-	h->n->hostile = r->cfg.has_hostile;
+	h->n->hostile = r->left_hostile;
 	h->n->hostile_segment = r->cfg.hostile.segment;
 	h->n->hostile_rid = r->cfg.hostile.rid;
 	err = kho_radix_init(&h->radix, &r->window.areas);
@@ -214,6 +219,9 @@ static int write_handoff(struct run *r, struct handoff *h, const struct kexec_ta
 		err = picture_record(r->mmu, h->n);
 	if (!err)
 		err = prove_record_tables(r->mmu, h->n);
+	if (err == -ENOSPC)
+		platform_log("save: more units, devices or table pages (%u) than this version hands over",
+			     NODE_MAX_DIGESTS);
 	if (!err)
 		err = preserve_units(r, h);
 	if (!err)
@@ -343,8 +351,16 @@ static int load_next(const struct run *r, const struct handoff *h, struct kexec_
 	return err;
 }
 
+static struct corrupt_place corrupt_place(const struct run *r, const struct handoff *h,
+					  const struct kexec_target *t)
+{
+	return (struct corrupt_place){ .target = t, .node = h->n, .fdt = h->fdt,
+				       .radix_root = h->radix.root, .scratch = r->window.own };
+}
+
 int handover_save(struct run *r, struct kexec_target *t)
 {
+	struct corrupt_place place;
 	struct handoff h;
 	int err;
 
@@ -364,6 +380,9 @@ int handover_save(struct run *r, struct kexec_target *t)
 	}
 	if (!err)
 		err = write_handoff(r, &h, t);				/* (f) */
+	place = corrupt_place(r, &h, t);
+	if (!err)
+		corrupt_before_checks(r->cfg.corrupt, &place);
 	if (!err)
 		err = check_outgoing(r, &h, t);				/* (g) */
 	if (err) {
@@ -371,9 +390,10 @@ int handover_save(struct run *r, struct kexec_target *t)
 		drop(&h);
 		return err;
 	}
-	corrupt_after_checks(r->cfg.corrupt, &(struct corrupt_place){
-		.target = t, .node = h.n, .fdt = h.fdt, .radix_root = h.radix.root,
-		.scratch = r->window.own });
+	platform_log("save: %llu pages preserved, %llu taken by this generation; scratch %llu KiB",
+		     (unsigned long long)h.radix.pages, (unsigned long long)keep_pages_in_use(),
+		     (unsigned long long)scratch_used() >> 10);
+	corrupt_after_checks(r->cfg.corrupt, &place);
 	return 0;
 }
 

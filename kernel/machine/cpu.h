@@ -68,6 +68,14 @@ static inline void cpu_out32(uint16_t port, uint32_t v)
 	__asm__ volatile("outl %0, %1" :: "a"(v), "Nd"(port));
 }
 
+static inline uint32_t cpu_in32(uint16_t port)
+{
+	uint32_t v;
+
+	__asm__ volatile("inl %1, %0" : "=a"(v) : "Nd"(port));
+	return v;
+}
+
 static inline uint64_t cpu_rdmsr(uint32_t msr)
 {
 	uint32_t lo, hi;

@@ -128,6 +128,10 @@ bool pci_is_bus_master(uint16_t segment, uint16_t rid);
 /* Bring a function to D0.  Return: 0; -ETIMEDOUT it stays in another state. */
 int pci_set_d0(const struct pci_fn *fn);
 
+/* Bus master off on every endpoint of segment 0 through ports CF8h and CFCh: the fence of a
+ * kernel that has no page tables for ECAM yet (PCI Local Bus 3.0, 3.2.2.3.2). */
+void pci_bus_masters_off_by_port(void);
+
 struct pci_bar {
 	uint64_t base;		/* 0: not assigned */
 	bool is_io, is_64, is_prefetchable;

@@ -163,15 +163,6 @@ uint64_t keep_pages_in_use(void)
 	return in_use;
 }
 
-uint64_t keep_pages_free(void)
-{
-	uint64_t pages = 0;
-
-	for (size_t i = 0; i < nr_extents; i++)
-		pages += extents[i].len / PAGE_SIZE;
-	return pages;
-}
-
 unsigned keep_early_attempts(void)
 {
 	return early_attempts;

@@ -35,7 +35,6 @@ int keep_init(const struct mem_range *map, size_t n, bool all_ram, const struct 
 paddr_t keep_alloc_guarded(uint64_t len, uint64_t align);
 
 uint64_t keep_pages_in_use(void);	/* handed out and not freed by this generation */
-uint64_t keep_pages_free(void);
 unsigned keep_early_attempts(void);	/* allocations asked for before keep_init() */
 
 #endif

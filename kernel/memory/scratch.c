@@ -35,8 +35,3 @@ uint64_t scratch_used(void)
 {
 	return next - first;
 }
-
-uint64_t scratch_free(void)
-{
-	return limit - next;
-}

@@ -14,6 +14,5 @@ paddr_t scratch_alloc(uint64_t len, uint64_t align);
 void *scratch_new(uint64_t len);
 
 uint64_t scratch_used(void);
-uint64_t scratch_free(void);
 
 #endif

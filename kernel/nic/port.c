@@ -191,7 +191,8 @@ static bool map_bar(const struct pci_fn *fn, struct nic *nic)
 }
 
 /* Reasons not to take a port that was not named. */
-static const char *must_not_take(const struct pci_fn *fn, const struct boot_info *bi)
+static const char *must_not_take(const struct pci_fn *fn, const struct baton_config *cfg,
+				 const struct boot_info *bi)
 {
 	struct nic nic;
 
@@ -201,6 +202,8 @@ static const char *must_not_take(const struct pci_fn *fn, const struct boot_info
 		return "its registers cannot be reached";
 	if (nic_firmware_passthrough(&nic))
 		return "a management controller uses it";
+	if (cfg->exit != EXIT_QEMU && nic_link(&nic))
+		return "it has link, so others may depend on it";
 	return NULL;
 }
 
@@ -209,7 +212,7 @@ int port_select(const struct iommu *mmu, const struct baton_config *cfg, const s
 {
 	unsigned seen = 0;
 
-	str_format(why, size, "no supported NIC (Intel 82571 to 82583 or 82575 to I350 family); name one with nic=");
+	str_format(why, size, "no supported NIC: Intel 82571 to 82574, 82583, 82576, 82580, I350, I210 or I211 on copper");
 	for (size_t i = 0; i < mmu->nr_fns; i++) {
 		const struct pci_fn *fn = &mmu->fns[i];
 		const char *reason;
@@ -222,7 +225,7 @@ int port_select(const struct iommu *mmu, const struct baton_config *cfg, const s
 			continue;
 		}
 		seen++;
-		reason = must_not_take(fn, bi);
+		reason = must_not_take(fn, cfg, bi);
 		if (!reason)
 			return (int)i;
 		str_format(why, size, "NIC %04x:%02x:%02x.%x was not taken: %s (%u supported NICs seen); name one with nic=",
@@ -251,7 +254,7 @@ int port_prepare(struct port *p, struct iommu *mmu, const struct boot_info *bi, 
 	pci_write_control(f->segment, f->rid, PCI_COMMAND,
 			  (uint16_t)(pci_read16(f->segment, f->rid, PCI_COMMAND) |
 				     PCI_COMMAND_MEMORY | PCI_COMMAND_INTX_OFF));
-	if (!map_bar(f, &p->nic))
+	if (pci_bar_size(f, 0) < NIC_BAR0_BYTES || !map_bar(f, &p->nic))
 		return -ENODEV;
 	err = nic_quiesce(&p->nic);
 	if (!err)

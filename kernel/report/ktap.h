@@ -32,7 +32,6 @@ bool check_failed(enum check_id id);
  * "not ok": a result missing is a failure. */
 void ktap_print(enum check_phase phase);
 
-unsigned ktap_failures(void);		/* in this generation, of the phases printed so far */
 bool ktap_phase_failed(enum check_phase phase);
 const char *check_name(enum check_id id);
 

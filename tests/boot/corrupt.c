@@ -92,26 +92,41 @@ static void canary(const struct corrupt_place *p)
 
 static const struct {
 	const char *name;
+	bool early;		/* between writing and the outgoing checks */
 	void (*apply)(const struct corrupt_place *p);
 } kinds[] = {
-	{ "root_fdt", root_fdt },
-	{ "radix_node", radix_node },
-	{ "table", table },
-	{ "no_handoff", no_handoff },
-	{ "image", image },
-	{ "null_page", null_page },
-	{ "stack", stack },
-	{ "canary", canary },
+	{ "root_fdt", false, root_fdt },
+	{ "radix_node", false, radix_node },
+	{ "table", false, table },
+	{ "no_handoff", false, no_handoff },
+	{ "image", false, image },
+	{ "image_early", true, image },
+	{ "root_fdt_early", true, root_fdt },
+	{ "table_early", true, table },
+	{ "null_page", false, null_page },
+	{ "stack", false, stack },
+	{ "canary", false, canary },
 };
 
-void corrupt_after_checks(const char *name, const struct corrupt_place *p)
+static void corrupt(const char *name, bool early, const struct corrupt_place *p)
 {
 	if (!name[0])
 		return;
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
 		if (!strcmp(name, kinds[i].name)) {
-			kinds[i].apply(p);
+			if (kinds[i].early == early)
+				kinds[i].apply(p);
 			return;
 		}
 	panic("corrupt=%s is not known", name);
+}
+
+void corrupt_before_checks(const char *name, const struct corrupt_place *p)
+{
+	corrupt(name, true, p);
+}
+
+void corrupt_after_checks(const char *name, const struct corrupt_place *p)
+{
+	corrupt(name, false, p);
 }

@@ -228,7 +228,7 @@ def command(qemu: Qemu, firmware: Firmware, machine: Machine, files: Files,
         "-device", "isa-debug-exit,iobase=0xf4,iosize=4",
         "-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={option_path(firmware.code)}",
         "-drive", f"if=pflash,unit=1,format=raw,file={option_path(files.variables)}",
-        # Read-only, so that a run which writes to a disk fails.
+        # What is written goes nowhere: AHCI disks cannot be read-only.
         "-drive", f"if=none,id=boot,format=raw,snapshot=on,file={option_path(files.disk)}",
     ]
     if machine.iommu is not None:

@@ -375,6 +375,12 @@ def spec_from_environment(words: Sequence[str], timeout: float) -> Spec:
         if not sep or not re.fullmatch(r"[a-z_]+", key):
             raise Usage(f"{word} is not of the form key=value")
         config[key] = value
+    # The sender must know what the firmware is told.
+    for key in ("rate", "frames"):
+        if not config.get(key, "1").isdigit():
+            raise Usage(f"{key}={config[key]} is not a number")
+    rate = int(config.pop("rate", rate))
+    frames = int(config.pop("frames", frames))
     nic = os.environ.get("NIC") or "e1000e"
     machine = q.Machine(nic=None if nic == "none" else nic, memory=os.environ.get("MEM") or "1G",
                         accel=os.environ.get("ACCEL") or "tcg")

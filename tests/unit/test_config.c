@@ -425,8 +425,8 @@ static void test_unsupported(void **state)
 #endif
 		{ "frames=2", "frames=2 is less than one for each of generations=3" },
 		{ "generation=3", "generation=3 is not one of generations=3 (0 to 2)" },
-		{ "nic=0:0:3.0 hostile=0000:00:03.0", "nic= and hostile= name the same function" },
-		{ "nic=1:0:3.0 hostile=0000:00:03.0", NULL },
+		{ "hostile=0000:00:03.0", "hostile= provokes faults; it needs faults=yes" },
+		{ "nic=0:0:3.0 hostile=0000:00:03.0 faults=yes", NULL },
 	};
 
 	(void)state;

@@ -1,0 +1,198 @@
+/* Live state, records and snapshots say the same: what is recorded is what a walk of the tables
+ * finds, also after it went through the bytes of the node. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "iommu_fake.h"
+#include "kernel/handover/picture.h"
+#include "vtd/context.h"
+#include "vtd/verify.h"
+
+static struct node n;
+static struct picture p;
+
+/* An RMRR's device, the NIC and a device on another bus. */
+static int setup(void **state)
+{
+	machine_reset(state);
+	bring_up();
+	assert_int_equal(iommu_attach(&mmu, NIC, domain_with(GIB(4), MIB(8))), 0);
+	assert_int_equal(iommu_attach(&mmu, FAR, domain_with(GIB(8), MIB(9))), 0);
+	memset(&n, 0, sizeof(n));
+	memset(&p, 0x5a, sizeof(p));
+	return 0;
+}
+
+static bool any_page(void *ctx, paddr_t page)
+{
+	(void)ctx;
+	(void)page;
+	return true;
+}
+
+static void say(void *ctx, const struct vtd_violation *v)
+{
+	(void)ctx;
+	print_message("# %s\n", vtd_violation_name(v->kind));
+}
+
+/* Violations between the picture and the tables in memory. */
+static uint64_t compare(void)
+{
+	struct vtd_verify_result result = { 0 };
+	const struct vtd_verify v = {
+		.unit = &p.unit[0], .domains = p.domain, .nr_domains = p.nr_domains,
+		.devices = p.device, .nr_devices = p.nr_devices, .haw = mmu.dmar.haw,
+		.max_tables = 100, .page_ok = any_page, .report = say,
+	};
+
+	vtd_verify_unit(&v, &result);
+	assert_true(result.violations || result.tables > 6);	/* no agreement about nothing */
+	return result.violations;
+}
+
+/* picture.record: registers, domains by id, devices by source id */
+static void test_record(void **state)
+{
+	const struct iommu_unit *u = &mmu.unit[0];
+
+	(void)state;
+	fake.irta = 0x777000;
+	assert_int_equal(picture_record(&mmu, &n), 0);
+	assert_int_equal(n.nr_units, 1);
+	assert_int_equal(n.unit[0].regs_pa, FAKE_REGS);
+	assert_int_equal(n.unit[0].cap, FAKE_CAP);
+	assert_int_equal(n.unit[0].ecap, FAKE_ECAP);
+	assert_int_equal(n.unit[0].ver, 0x10);
+	assert_int_equal(n.unit[0].gsts, fake.gsts);
+	assert_int_equal(n.unit[0].rtaddr, fake.latched_root);
+	assert_int_equal(n.unit[0].iqa, fake.iqa);
+	assert_int_equal(n.unit[0].irta, 0x777000);
+	assert_int_equal(n.unit[0].iq_status_pa, u->status);
+	assert_int_equal(n.unit[0].buses[0], 3);
+	assert_int_equal(n.nr_domains, 3);
+	assert_int_equal(n.nr_devices, 3);
+	assert_int_equal(n.next_domain_id, mmu.next_domain_id);
+	for (uint32_t i = 0; i < n.nr_devices; i++) {
+		const struct node_device_ser *d = &n.device[i];
+		const struct iommu_device *live = iommu_device_of(&mmu, d->segment, d->rid);
+		struct vtd_context_entry e;
+
+		assert_non_null(live);
+		assert_int_equal(d->did, live->did);
+		assert_int_equal(d->domain, mmu.domain[live->domain].id);
+		assert_int_equal(vtd_context_get(fake.latched_root, d->rid, &e), 0);
+		assert_int_equal(e.hi >> 8 & 0xffff, d->did);
+		for (uint32_t j = 0; j < n.nr_domains; j++)
+			if (n.domain[j].id == d->domain) {
+				assert_int_equal(n.domain[j].top_pa >> 12, e.lo >> 12);
+				assert_int_equal(n.domain[j].is_rmrr, d->rid == USB_RID);
+			}
+	}
+}
+
+/* picture.agrees_with_the_tables, before and after its way through the node's bytes */
+static void test_round_trip(void **state)
+{
+	static uint64_t buf[NODE_BYTES / 8];
+	static struct node again;
+	struct kho_refusal why = { 0 };
+	size_t used;
+
+	(void)state;
+	n.tsc_khz = 1000;
+	fake.irta = 0x777000;
+	assert_int_equal(picture_record(&mmu, &n), 0);
+	picture_of_node(&n, &p);
+	assert_int_equal(compare(), 0);
+	/* What no table shows, the register checks need. */
+	assert_int_equal(p.unit[0].regs, FAKE_REGS);
+	assert_int_equal(p.unit[0].cap, FAKE_CAP);
+	assert_int_equal(p.unit[0].ecap, FAKE_ECAP);
+	assert_int_equal(p.unit[0].ver, fake.ver);
+	assert_int_equal(p.unit[0].gsts, fake.gsts);
+	assert_int_equal(p.unit[0].rtaddr, fake.rtaddr);
+	assert_int_equal(p.unit[0].iqa, fake.iqa);
+	assert_int_equal(p.unit[0].irta, 0x777000);
+	assert_int_equal(node_write(&n, buf, &used), 0);
+	assert_int_equal(node_read(span_of(buf, used), &again, &why), 0);
+	memset(&p, 0, sizeof(p));
+	picture_of_node(&again, &p);
+	assert_int_equal(p.nr_units, 1);
+	assert_int_equal(p.nr_domains, 3);
+	assert_int_equal(p.nr_devices, 3);
+	assert_int_equal(compare(), 0);
+}
+
+/* picture.every_field_counts: each one changed alone is a violation */
+static void test_fields(void **state)
+{
+	(void)state;
+	assert_int_equal(picture_record(&mmu, &n), 0);
+	for (unsigned i = 0; i < 10; i++) {
+		struct node changed = n;
+
+		switch (i) {
+		case 0: changed.unit[0].rtaddr |= 1 << 10; break;	/* scalable mode */
+		case 1: changed.unit[0].buses[0] = 1; break;
+		case 2: changed.unit[0].buses[3] = BIT64(63); break;
+		case 3: changed.domain[1].top_pa += PAGE_SIZE; break;
+		case 4: changed.domain[1].levels++; break;
+		case 5: changed.domain[1].table_pages++; break;
+		case 6: changed.device[1].did++; break;
+		case 7: changed.device[1].rid++; break;
+		case 8: changed.device[1].domain = n.domain[0].id; break;
+		case 9: changed.device[1].unit++; break;
+		}
+		print_message("# change %u\n", i);
+		picture_of_node(&changed, &p);
+		assert_true(compare() > 0);
+	}
+}
+
+/* picture.units_left_alone are not recorded; indices stay those of the DMAR table */
+static void test_unused(void **state)
+{
+	const char *why = "";
+
+	(void)state;
+	machine_reset(NULL);
+	dmar_begin();
+	dmar_drhd(OTHER_REGS, false, GPU_RID);
+	dmar_drhd(FAKE_REGS, true, 0);
+	dmar_end();
+	assert_int_equal(discover(&why), 0);
+	assert_int_equal(iommu_bring_up(&mmu), 0);
+	assert_int_equal(picture_record(&mmu, &n), 0);
+	assert_int_equal(n.nr_units, 1);
+	assert_int_equal(n.unit[0].index, 1);
+}
+
+/* picture.too_much_is_an_error */
+static void test_too_much(void **state)
+{
+	(void)state;
+	n.nr_units = NODE_MAX_UNITS;
+	assert_int_equal(picture_record(&mmu, &n), -ENOSPC);
+	memset(&n, 0, sizeof(n));
+	mmu.nr_devices = NODE_MAX_DEVICES + 1;
+	assert_int_equal(picture_record(&mmu, &n), -ENOSPC);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_record, setup),
+		cmocka_unit_test_setup(test_round_trip, setup),
+		cmocka_unit_test_setup(test_fields, setup),
+		cmocka_unit_test_setup(test_unused, setup),
+		cmocka_unit_test_setup(test_too_much, setup),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

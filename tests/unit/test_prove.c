@@ -1,0 +1,313 @@
+/* Proofs over tables, pages and digests: what is whole proves itself, and each way of not being
+ * whole fails the check it belongs to and no other. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "iommu_fake.h"
+#include "kernel/handover/prove.h"
+#include "kho/crc32c.h"
+#include "vtd/context.h"
+
+#define BUFFER		MIB(8)
+#define ROOM		64
+
+static struct node n;
+static struct picture p;
+static struct kho_range ranges[ROOM];
+static struct kho_map map;
+static bool seen[CHECK_COUNT], bad[CHECK_COUNT];
+
+/* In the place of report/: what was observed. */
+void check_ok(enum check_id id, bool ok, const char *fmt, ...)
+{
+	(void)fmt;
+	seen[id] = true;
+	bad[id] |= !ok;
+}
+
+static const struct prove_ids ids = {
+	.mode = CHECK_HANDOFF_MODE_UNCHANGED, .preserved = CHECK_MEMORY_TABLES_PRESERVED,
+	.tables = CHECK_MEMORY_TABLES_UNCHANGED, .root = CHECK_RESTORE_ROOT_ENTRIES,
+	.context = CHECK_RESTORE_CONTEXT_ENTRIES, .entry = CHECK_RESTORE_ENTRY_MATCHES,
+	.did = CHECK_RESTORE_DID_UNIQUE,
+};
+
+static int by_base(const void *a, const void *b)
+{
+	const struct kho_range *x = a, *y = b;
+
+	return x->base < y->base ? -1 : x->base > y->base;
+}
+
+static void preserve(paddr_t pa)
+{
+	assert_true(map.nr_ranges < ROOM);
+	ranges[map.nr_ranges++] = (struct kho_range){ .base = pa, .len = PAGE_SIZE };
+	qsort(ranges, map.nr_ranges, sizeof(ranges[0]), by_base);
+}
+
+static void unpreserve(paddr_t pa)
+{
+	for (size_t i = 0; i < map.nr_ranges; i++)
+		if (ranges[i].base == pa) {
+			memmove(&ranges[i], &ranges[i + 1],
+				(--map.nr_ranges - i) * sizeof(ranges[0]));
+			return;
+		}
+	fail_msg("page %llx was not preserved", (unsigned long long)pa);
+}
+
+/* The NIC with one page, the RMRR's device; every table recorded and preserved. */
+static int setup(void **state)
+{
+	machine_reset(state);
+	bring_up();
+	assert_int_equal(iommu_attach(&mmu, NIC, domain_with(GIB(4), BUFFER)), 0);
+	memset(&n, 0, sizeof(n));
+	memset(ranges, 0, sizeof(ranges));
+	map = (struct kho_map){ .ranges = ranges };
+	assert_int_equal(picture_record(&mmu, &n), 0);
+	assert_int_equal(prove_record_tables(&mmu, &n), 0);
+	for (uint32_t i = 0; i < n.nr_digests; i++)
+		preserve(n.digest[i].pa);
+	preserve(BUFFER);
+	picture_of_node(&n, &p);
+	return 0;
+}
+
+static void prove(void)
+{
+	const struct proof proof = {
+		.mmu = &mmu, .map = &map, .picture = &p, .node = &n, .ids = ids,
+	};
+
+	memset(seen, 0, sizeof(seen));
+	memset(bad, 0, sizeof(bad));
+	prove_tables(&proof);
+}
+
+static bool only_bad(enum check_id id)
+{
+	for (unsigned i = 0; i < CHECK_COUNT; i++)
+		if (bad[i] != (i == id)) {
+			print_message("# check %u is %s\n", i, bad[i] ? "bad" : "good");
+			return false;
+		}
+	return true;
+}
+
+static uint64_t *entry_of(uint16_t rid)
+{
+	const uint64_t *root = mem_ptr(mmu.unit[0].vtd.root);
+
+	return (uint64_t *)mem_ptr(root[2 * (rid >> 8)] & ~0xfffULL) + 2 * (rid & 0xff);
+}
+
+/* prove.whole: all seven checks are observed and good */
+static void test_whole(void **state)
+{
+	unsigned observed = 0;
+
+	(void)state;
+	prove();
+	for (unsigned i = 0; i < CHECK_COUNT; i++) {
+		assert_false(bad[i]);
+		observed += seen[i];
+	}
+	assert_int_equal(observed, 7);
+}
+
+/* prove.each_damage_has_its_check */
+static void test_damage(void **state)
+{
+	uint64_t *e, *root = mem_ptr(mmu.unit[0].vtd.root);
+	const uint32_t nic = iommu_device_of(&mmu, 0, NIC_RID)->domain;
+	const paddr_t extra = mem_alloc_pages(0);
+
+	(void)state;
+	e = entry_of(NIC_RID);
+	e[1] ^= 1 << 8 | 1 << 12;			/* another DID */
+	prove();
+	assert_true(only_bad(ids.entry));
+	e[1] ^= 1 << 8 | 1 << 12;
+
+	e[0] &= ~1ULL;				/* not present */
+	prove();
+	assert_true(only_bad(ids.context));
+	e[0] |= 1;
+
+	entry_of(GPU_RID)[0] = 1;		/* a device that no record explains */
+	prove();
+	assert_true(bad[ids.context] && !bad[ids.root]);
+	entry_of(GPU_RID)[0] = 0;
+
+	root[2 * 7] = extra | 1;		/* a bus that no record explains */
+	preserve(extra);
+	prove();
+	assert_true(only_bad(ids.root));
+	root[2 * 7] = 0;
+
+	p.unit[0].rtaddr |= 1 << 10;		/* scalable mode */
+	prove();
+	assert_true(bad[ids.mode]);
+	p.unit[0].rtaddr &= ~(1ULL << 10);
+
+	p.domain[nic].table_pages++;
+	prove();
+	assert_true(only_bad(ids.tables));
+	p.domain[nic].table_pages--;
+
+	p.device[0].did = p.device[1].did;	/* one id for two tables */
+	prove();
+	assert_true(bad[ids.did]);
+	picture_of_node(&n, &p);
+
+	prove();
+	assert_true(only_bad(CHECK_COUNT));
+}
+
+/* prove.nothing_looked_at: the checks stay unobserved, and so fail */
+static void test_nothing(void **state)
+{
+	(void)state;
+	p.nr_units = 0;
+	prove();
+	for (unsigned i = 0; i < CHECK_COUNT; i++)
+		assert_false(seen[i]);
+}
+
+/* prove.every_page_must_be_preserved: each table and the buffer in turn */
+static void test_preserved(void **state)
+{
+	(void)state;
+	for (uint32_t i = 0; i < n.nr_digests; i++) {
+		unpreserve(n.digest[i].pa);
+		prove();
+		assert_true(bad[ids.preserved]);
+		preserve(n.digest[i].pa);
+	}
+	unpreserve(BUFFER);
+	prove();
+	assert_true(only_bad(ids.preserved));
+	preserve(BUFFER);
+	prove();
+	assert_true(only_bad(CHECK_COUNT));
+}
+
+/* prove.rmrr: what firmware named needs no preserving, for that domain alone and no page more */
+static void test_rmrr(void **state)
+{
+	(void)state;
+	for (uint32_t i = 0; i < n.nr_domains; i++)
+		n.domain[i].is_rmrr = 0;
+	prove();
+	assert_true(only_bad(ids.preserved));
+	for (uint32_t i = 0; i < n.nr_domains; i++)
+		n.domain[i].is_rmrr = 1;
+	prove();
+	assert_true(only_bad(CHECK_COUNT));
+	unpreserve(BUFFER);			/* inside no RMRR, whatever its domain is called */
+	prove();
+	assert_true(only_bad(ids.preserved));
+	preserve(BUFFER);
+	mmu.dmar.rmrr[0].limit -= PAGE_SIZE;	/* the last page is mapped, but no longer named */
+	prove();
+	assert_true(only_bad(ids.preserved));
+}
+
+/* prove.records_every_table_once: root, context, second-stage, with their digests */
+static void test_record_tables(void **state)
+{
+	uint64_t tables = 2;			/* root, one bus */
+
+	(void)state;
+	for (size_t i = 0; i < mmu.nr_domains; i++)
+		tables += mmu.domain[i].ss.table_pages;
+	assert_int_equal(n.nr_digests, tables);
+	for (uint32_t i = 0; i < n.nr_digests; i++) {
+		assert_int_equal(n.digest[i].kind, NODE_DIGEST_TABLE);
+		assert_int_equal(n.digest[i].crc32c,
+				 kho_crc32c(0, mem_ptr(n.digest[i].pa), PAGE_SIZE));
+		for (uint32_t j = 0; j < i; j++)
+			assert_int_not_equal(n.digest[i].pa, n.digest[j].pa);
+	}
+	mmu.unit[0].used = false;
+	n.nr_digests = 0;
+	assert_int_equal(prove_record_tables(&mmu, &n), 0);
+	assert_int_equal(n.nr_digests, 0);
+	mmu.unit[0].used = true;
+	n.nr_digests = NODE_MAX_DIGESTS - 1;
+	assert_int_equal(prove_record_tables(&mmu, &n), -ENOSPC);
+	assert_int_equal(n.nr_digests, NODE_MAX_DIGESTS);
+}
+
+/* prove.digests: the first page that changed, of the kind that was asked for */
+static void test_digests(void **state)
+{
+	(void)state;
+	assert_int_equal(prove_record_page(&n, BUFFER, NODE_DIGEST_METADATA), 0);
+	assert_null(prove_digests(&n, NODE_DIGEST_TABLE));
+	assert_null(prove_digests(&n, NODE_DIGEST_METADATA));
+	for (uint32_t i = 0; i < n.nr_digests; i++) {
+		const enum node_digest_kind kind = n.digest[i].kind;
+		uint8_t *last = (uint8_t *)mem_ptr(n.digest[i].pa) + PAGE_SIZE - 1;
+
+		*last ^= 0x80;
+		assert_ptr_equal(prove_digests(&n, kind), &n.digest[i]);
+		assert_null(prove_digests(&n, NODE_DIGEST_TABLE + NODE_DIGEST_METADATA - kind));
+		*last ^= 0x80;
+	}
+	n.nr_digests = NODE_MAX_DIGESTS;
+	assert_int_equal(prove_record_page(&n, BUFFER, NODE_DIGEST_METADATA), -ENOSPC);
+}
+
+/* prove.limits: work memory from scratch, the image excluded, RAM as the map says */
+static void test_limits(void **state)
+{
+	static struct boot_info bi;
+	struct kho_limits lim;
+
+	(void)state;
+	bi.map[0] = (struct mem_range){ MIB(1), MIB(63), MEM_CONVENTIONAL };
+	bi.map[1] = (struct mem_range){ MIB(64), MIB(1), MEM_RESERVED };
+	bi.nr_map = 2;
+	bi.image = MIB(20);
+	bi.image_size = MIB(1) + 5;
+	assert_true(prove_limits(&lim, &bi));
+	assert_int_equal(lim.nr_exclude, 1);
+	assert_int_equal(lim.exclude[0].base, MIB(20));
+	assert_int_equal(lim.exclude[0].len, MIB(1) + 5);
+	assert_true(lim.ram.is_ram(lim.ram.ctx, MIB(63), MIB(1)));
+	assert_false(lim.ram.is_ram(lim.ram.ctx, MIB(63), MIB(1) + 1));
+	/* All that the limits promise can be written. */
+	memset(lim.extents, 0x5a, lim.max_extents * sizeof(*lim.extents));
+	memset(lim.ranges, 0x5a, lim.max_extents * sizeof(*lim.ranges));
+	memset(lim.nodes, 0x5a, lim.max_nodes * sizeof(*lim.nodes));
+	assert_true((uint8_t *)(lim.extents + lim.max_extents) <= (uint8_t *)lim.ranges);
+	assert_true((uint8_t *)(lim.ranges + lim.max_extents) <= (uint8_t *)lim.nodes);
+	assert_true((uint64_t)((uint8_t *)(lim.nodes + lim.max_nodes) - (uint8_t *)lim.extents) <=
+		    scratch_used());
+	scratch_init(MIB(32), KIB(64));
+	assert_false(prove_limits(&lim, &bi));
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_whole, setup),
+		cmocka_unit_test_setup(test_damage, setup),
+		cmocka_unit_test_setup(test_nothing, setup),
+		cmocka_unit_test_setup(test_preserved, setup),
+		cmocka_unit_test_setup(test_rmrr, setup),
+		cmocka_unit_test_setup(test_record_tables, setup),
+		cmocka_unit_test_setup(test_digests, setup),
+		cmocka_unit_test_setup(test_limits, setup),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
