@@ -74,15 +74,13 @@ static uint8_t shift_of(uint32_t mask)
 	return mask ? (uint8_t)__builtin_ctz(mask) : 0;
 }
 
-static void graphics(const struct efi_env *env, struct boot_framebuffer *fb)
+static bool linear_framebuffer(const EFI_GRAPHICS_OUTPUT_PROTOCOL *gop, struct boot_framebuffer *fb)
 {
-	static EFI_GUID gop_guid = EFI_GRAPHICS_OUTPUT_PROTOCOL_GUID;
-	EFI_GRAPHICS_OUTPUT_PROTOCOL *gop;
+	const EFI_GRAPHICS_OUTPUT_MODE_INFORMATION *info;
 
-	if (env->BootServices->LocateProtocol(&gop_guid, NULL, (VOID **)&gop) != EFI_SUCCESS ||
-	    !gop->Mode || !gop->Mode->Info || !gop->Mode->FrameBufferBase)
-		return;
-	const EFI_GRAPHICS_OUTPUT_MODE_INFORMATION *info = gop->Mode->Info;
+	if (!gop->Mode || !gop->Mode->Info || !gop->Mode->FrameBufferBase)
+		return false;
+	info = gop->Mode->Info;
 
 	switch (info->PixelFormat) {
 	case PixelRedGreenBlueReserved8BitPerColor:
@@ -96,14 +94,35 @@ static void graphics(const struct efi_env *env, struct boot_framebuffer *fb)
 		fb->green_shift = shift_of(info->PixelInformation.GreenMask);
 		fb->blue_shift = shift_of(info->PixelInformation.BlueMask);
 		break;
-	default:	/* PixelBltOnly: no linear framebuffer */
-		return;
+	default:	/* PixelBltOnly */
+		return false;
 	}
 	fb->base = gop->Mode->FrameBufferBase;
 	fb->size = gop->Mode->FrameBufferSize;
 	fb->width = info->HorizontalResolution;
 	fb->height = info->VerticalResolution;
 	fb->stride = info->PixelsPerScanLine * 4;
+	return true;
+}
+
+/* The first that has memory behind it: the console splitter's virtual one has none. */
+static void graphics(const struct efi_env *env, struct boot_framebuffer *fb)
+{
+	static EFI_GUID gop_guid = EFI_GRAPHICS_OUTPUT_PROTOCOL_GUID;
+	EFI_BOOT_SERVICES *bs = env->BootServices;
+	EFI_HANDLE *handles;
+	UINTN n = 0;
+
+	if (bs->LocateHandleBuffer(ByProtocol, &gop_guid, NULL, &n, &handles) != EFI_SUCCESS)
+		return;
+	for (UINTN i = 0; i < n; i++) {
+		EFI_GRAPHICS_OUTPUT_PROTOCOL *gop;
+
+		if (bs->HandleProtocol(handles[i], &gop_guid, (VOID **)&gop) == EFI_SUCCESS &&
+		    linear_framebuffer(gop, fb))
+			break;
+	}
+	bs->FreePool(handles);
 }
 
 void efi_tables(const struct efi_env *env, struct boot_info *bi)

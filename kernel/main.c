@@ -120,10 +120,17 @@ static void prepare_memory(struct run *r)
 		verdict_end(VERDICT_MEMORY, "scratch is too small; try a larger scratch=");
 }
 
+/* Tables lie in memory that is mapped, or in what firmware reserved (some BIOSes: below 1 MiB). */
 static const void *acpi_at(void *ctx, paddr_t pa, uint64_t len)
 {
-	(void)ctx;
-	return paging_is_readable(pa, len) ? mem_ptr(pa) : NULL;
+	const struct boot_info *bi = ctx;
+	const struct mem_range *range = memmap_at(bi->map, bi->nr_map, pa);
+
+	if (paging_is_readable(pa, len))
+		return mem_ptr(pa);
+	if (!range || range->kind != MEM_RESERVED || len > range->base + range->len - pa)
+		return NULL;
+	return paging_map_mmio(pa, len);
 }
 
 static void use_spcr(const struct run *r)
@@ -133,17 +140,22 @@ static void use_spcr(const struct run *r)
 
 	if (acpi_table(&r->acpi, "SPCR", &table) || acpi_decode_spcr(table, &spcr))
 		return;
+	if ((spcr.interface != ACPI_SPCR_16550 && spcr.interface != ACPI_SPCR_16450 &&
+	     spcr.interface != ACPI_SPCR_16550_GAS) || spcr.reg.space > ACPI_GAS_IO)
+		return;
 	if (spcr.reg.space == ACPI_GAS_MEMORY && !paging_map_mmio(spcr.reg.address, PAGE_SIZE))
 		return;
-	console_use_spcr(&(struct console_port){
+	/* The width of a register is the distance to the next one. */
+	if (console_use_spcr(&(struct console_port){
 		.mmio = spcr.reg.space == ACPI_GAS_MEMORY, .address = spcr.reg.address,
-		.stride = spcr.reg.space == ACPI_GAS_MEMORY ? 4 : 1,
-	});
+		.stride = MAX(spcr.reg.bit_width, 8) / 8, .baud = spcr.baud }))
+		platform_log("SPCR names a serial port at %llx that cannot be used; COM1 stays",
+			     (unsigned long long)spcr.reg.address);
 }
 
 static void read_tables(struct run *r)
 {
-	const struct acpi_reader reader = { .map = acpi_at };
+	const struct acpi_reader reader = { .map = acpi_at, .ctx = (void *)(uintptr_t)r->bi };
 	struct acpi_reset reset;
 	struct acpi_madt madt;
 	struct span table;
@@ -158,7 +170,8 @@ static void read_tables(struct run *r)
 		machine_set_reset_register(reset.reg.space == ACPI_GAS_IO, reset.reg.address, reset.value);
 	machine_set_runtime(r->bi->efi_systab);
 	if (!acpi_table(&r->acpi, "APIC", &table) && !acpi_decode_madt(table, &madt))
-		apic_mask(madt.local_apic);
+		platform_log("acpi: %zu processors, %zu I/O APICs", madt.processors, madt.ioapics);
+	apic_mask();
 	use_spcr(r);
 }
 
@@ -179,7 +192,8 @@ static void find_units(struct run *r)
 		verdict_end(VERDICT_MEMORY, "%s", why);
 	if (err)
 		verdict_end(VERDICT_NO_VTD, "%s", why);
-	verdict_set_fence(fence_everything);
+	if (r->cfg.generation)	/* ECAM from here; generation 0 has touched nothing yet */
+		verdict_set_fence(fence_everything);
 }
 
 /* ---- generation 0 ---------------------------------------------------------------------------- */
@@ -200,12 +214,18 @@ static void unit_failed(const struct run *r, int err)
 
 static void open_keep(const struct run *r)
 {
-	const struct keep_range busy[] = {
-		{ r->window.areas.entry[0].addr, r->window.areas.entry[0].size },
+	const struct kho_scratch_entry *area = &r->window.areas.entry[0];
+	struct keep_range busy[2 + VTD_DMAR_MAX_RMRR] = {
+		{ area->addr, area->size },
 		{ r->bi->image, r->bi->image_size },
 	};
+	const size_t rmrrs = iommu_rmrr_ranges(r->mmu, &busy[2]);
 
-	if (keep_init(r->bi->map, r->bi->nr_map, false, busy, ARRAY_SIZE(busy)))
+	for (size_t i = 0; i < rmrrs; i++)
+		if (ranges_overlap(busy[2 + i].base, busy[2 + i].len, area->addr, area->size))
+			verdict_end(VERDICT_MEMORY, "firmware lets a device write to %llx (RMRR) but calls it free memory; it overlaps scratch",
+				    (unsigned long long)busy[2 + i].base);
+	if (keep_init(r->bi->map, r->bi->nr_map, false, busy, 2 + rmrrs))
 		verdict_end(VERDICT_MEMORY, "scratch is too small for the list of free memory; try a larger scratch=");
 }
 
@@ -232,9 +252,6 @@ static void start_port(struct run *r, size_t fn)
 	err = port_prepare(&r->port, r->mmu, r->bi, fn);
 	if (err == -ENOMEM)
 		verdict_end(VERDICT_MEMORY, "no memory left for the NIC's rings and buffers; it needs 10 MiB in one piece below scratch or above");
-	if (err == -ENOENT)
-		verdict_end(VERDICT_NO_VTD, "no remapping unit serves NIC %02x:%02x.%x",
-			    PCI_BUS(r->port.nic.rid), PCI_DEV(r->port.nic.rid), PCI_FN(r->port.nic.rid));
 	if (!err)
 		err = port_start(&r->port, r->mmu);
 	if (err)
@@ -261,6 +278,7 @@ static void begin(struct run *r)
 	phase_set("choosing the NIC");
 	fn = select_port(r);
 	phase_set("silencing devices");
+	verdict_set_fence(fence_everything);
 	iommu_silence_devices(r->mmu);
 	open_keep(r);
 	results_init();
@@ -273,7 +291,7 @@ static void begin(struct run *r)
 
 /* ---- the stream and its end --------------------------------------------------------------------- */
 
-static void stream(struct run *r)
+static void serve_stream(struct run *r)
 {
 	const uint64_t end = traffic_share_end(r);
 	uint64_t middle;
@@ -287,9 +305,11 @@ static void stream(struct run *r)
 		if (traffic_run(r, middle) == TRAFFIC_REACHED)
 			selftest_replace(r);
 	}
-	if (traffic_run(r, end) == TRAFFIC_STALLED)
-		platform_log("stream: no frame for %u s; is the sender running and the link up?",
-			     (r->port.control->account.next ? TRAFFIC_STALL_US : TRAFFIC_FIRST_US) / 1000000);
+	if (traffic_run(r, end) != TRAFFIC_STALLED)
+		return;
+	r->stalled = true;
+	platform_log("stream: no frame for %u s; is the sender running and the link up?",
+		     (r->port.control->account.next ? TRAFFIC_STALL_US : TRAFFIC_FIRST_US) / 1000000);
 }
 
 static void finish_stream(struct run *r)
@@ -357,6 +377,18 @@ _Noreturn static void go_on_alone(struct run *r)
 		    (unsigned long long)account.lost);
 }
 
+/* Nothing comes any more: every later generation would wait for it again. */
+_Noreturn static void end_stalled(struct run *r)
+{
+	const struct stream_account_ser account = r->port.control->account;
+
+	selftest_teardown(r);
+	summary_handovers();
+	summary_stream(&account);
+	verdict_end(VERDICT_FAIL, "the stream stopped in generation %u after %llu of %u frames; is the sender running and the link up?",
+		    r->cfg.generation, (unsigned long long)account.next, r->cfg.frames);
+}
+
 _Noreturn static void hand_over(struct run *r)
 {
 	struct kexec_target target;
@@ -405,9 +437,11 @@ _Noreturn void run(const struct boot_info *bi)
 		begin(r);
 		ktap_begin(r->cfg.generation, phases(r));
 	}
-	stream(r);
+	serve_stream(r);
 	traffic_check(r);
 	if (run_is_last(r))
 		finish(r);
+	if (r->stalled)
+		end_stalled(r);
 	hand_over(r);
 }

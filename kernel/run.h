@@ -17,6 +17,7 @@ struct run {
 	struct iommu *mmu;
 	struct port port;
 	bool have_port;			/* it is attached and its stream is ours */
+	bool stalled;			/* its sender fell silent */
 	bool left_hostile;		/* hostile= was left behind in this hand-over */
 	uint64_t setup_tsc;		/* own tables live, units read */
 };

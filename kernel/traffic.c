@@ -30,13 +30,16 @@ enum traffic_end traffic_run(struct run *r, uint64_t until)
 {
 	const struct stream_account_ser *a = &r->port.control->account;
 	uint64_t heard = platform_us(), next_progress = heard + PROGRESS_US;
+	uint64_t next = a->next;
 
 	while (a->next < until) {
 		const unsigned n = port_poll(&r->port);
 		const uint64_t now = platform_us();
 
-		if (n)
+		if (a->next != next) {	/* other stations' frames are no sign of life */
+			next = a->next;
 			heard = now;
+		}
 		if (account_ended(a))
 			return TRAFFIC_ENDED;
 		if (now - heard > (a->next ? TRAFFIC_STALL_US : TRAFFIC_FIRST_US))

@@ -51,7 +51,8 @@ static void print_pending(void)
 
 void console_init(void)
 {
-	const struct console_port com1 = { .address = SERIAL_COM1, .stride = 1 };
+	const struct console_port com1 = { .address = SERIAL_COM1, .stride = 1,
+		.baud = SERIAL_BAUD };
 
 	serial_open(&serial, &com1);
 }

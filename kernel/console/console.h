@@ -18,6 +18,7 @@ struct console_port {
 	bool mmio;		/* Address Space ID 0; else 1, I/O ports */
 	uint64_t address;	/* of register 0 */
 	uint32_t stride;	/* bytes from one register to the next: 1; 4 for MMIO */
+	uint32_t baud;		/* 0: the divisor stays as it is */
 };
 
 /* Starts with COM1 (3F8h).  Lines deferred before this call are kept. */

@@ -21,7 +21,7 @@
 #define   UART_LSR_TEMT		0x40	/* and the shift register as well */
 #define UART_REGISTERS	8
 
-#define UART_DIVISOR	1		/* 1.8432 MHz / 16 / 115200 */
+#define UART_BASE_BAUD	115200		/* 1.8432 MHz / 16: divisor 1 */
 #define UART_FLOATING	0xff		/* what is read where nothing answers */
 
 /* A byte at 115200 baud takes 87 us, a full FIFO 1.4 ms.  A read of a port takes about 1 us, so
@@ -45,6 +45,8 @@ static void write_reg(const struct console_port *p, unsigned reg, uint8_t v)
 
 static int check_port(const struct console_port *p)
 {
+	if (p->baud > UART_BASE_BAUD)
+		return -EINVAL;
 	if (p->mmio) {
 		if (p->stride != sizeof(uint32_t))
 			return -EOPNOTSUPP;
@@ -87,10 +89,14 @@ int serial_open(struct serial *s, const struct console_port *port)
 	wait_lsr(port, UART_LSR_TEMT);
 	write_reg(port, UART_LCR, UART_LCR_8N1);
 	write_reg(port, UART_IER, 0);
-	write_reg(port, UART_LCR, UART_LCR_8N1 | UART_LCR_DLAB);
-	write_reg(port, UART_DLL, UART_DIVISOR);
-	write_reg(port, UART_DLM, 0);
-	write_reg(port, UART_LCR, UART_LCR_8N1);
+	if (port->baud) {
+		const uint32_t divisor = UART_BASE_BAUD / port->baud;
+
+		write_reg(port, UART_LCR, UART_LCR_8N1 | UART_LCR_DLAB);
+		write_reg(port, UART_DLL, (uint8_t)divisor);
+		write_reg(port, UART_DLM, (uint8_t)(divisor >> 8));
+		write_reg(port, UART_LCR, UART_LCR_8N1);
+	}
 	write_reg(port, UART_FCR, UART_FCR_ON_CLEAR);
 	write_reg(port, UART_MCR, UART_MCR_DTR_RTS);
 	s->on = true;

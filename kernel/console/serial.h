@@ -5,6 +5,7 @@
 #include "kernel/console/console.h"
 
 #define SERIAL_COM1	0x3f8
+#define SERIAL_BAUD	115200
 
 struct serial {
 	struct console_port port;

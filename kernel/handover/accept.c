@@ -15,7 +15,7 @@
 
 /* ---- validate: reads only, scratch only ------------------------------------------------------ */
 
-_Noreturn static void refuse(const struct kho_refusal *why)
+_Noreturn void adoption_refuse(const struct kho_refusal *why)
 {
 	verdict_end(VERDICT_HANDOFF, "handoff refused: %s %s (at %llx, value %llx); all devices were stopped",
 		    why->what, why->fault, (unsigned long long)why->at,
@@ -29,7 +29,7 @@ static void need_preserved(const struct adoption *a, const char *what, paddr_t p
 	if (IS_ALIGNED(pa, PAGE_SIZE) && kho_map_covers(&a->kho.map, pa, PAGE_SIZE))
 		return;
 	kho_refuse(&why, -EBADMSG, what, "is not a preserved page", pa, 0);
-	refuse(&why);
+	adoption_refuse(&why);
 }
 
 /* A digested page is preserved, or one of those that hold the map itself. */
@@ -53,8 +53,33 @@ static void check_addresses(const struct adoption *a)
 		if (!may_digest(a, a->n->digest[i].pa)) {
 			kho_refuse(&why, -EBADMSG, "digested page", "is not part of the handoff",
 				   a->n->digest[i].pa, a->n->digest[i].kind);
-			refuse(&why);
+			adoption_refuse(&why);
 		}
+}
+
+static void need_digest(const struct adoption *a, const char *what, paddr_t pa)
+{
+	struct kho_refusal why;
+
+	for (uint32_t i = 0; i < a->n->nr_digests; i++)
+		if (a->n->digest[i].pa == pa && a->n->digest[i].kind == NODE_DIGEST_METADATA)
+			return;
+	kho_refuse(&why, -EBADMSG, what, "has no digest", pa, 0);
+	adoption_refuse(&why);
+}
+
+/* What has no digest is not proved by those that are right. */
+static void check_digests_complete(const struct adoption *a)
+{
+	const struct kho_subnode *meta = kho_tree_find(&a->kho.tree, KHO_NODE_METADATA);
+
+	for (size_t i = 0; i < a->kho.map.nr_nodes; i++)
+		need_digest(a, "radix node", a->kho.map.nodes[i]);
+	need_digest(a, "root FDT", a->kho.data.fdt_pa);
+	need_digest(a, "scratch array", a->kho.data.scratch_pa);
+	need_digest(a, "results page", a->n->results_pa);
+	if (meta)
+		need_digest(a, "kexec-metadata", meta->pa);
 }
 
 static void check_metadata(const struct adoption *a)
@@ -67,18 +92,18 @@ static void check_metadata(const struct adoption *a)
 	if (bad) {
 		kho_refuse(&why, -EBADMSG, "metadata page", "changed since it was written", bad->pa,
 			   bad->crc32c);
-		refuse(&why);
+		adoption_refuse(&why);
 	}
 	if (!meta) {
 		kho_refuse(&why, -EBADMSG, "kexec-metadata", "is missing", 0, 0);
-		refuse(&why);
+		adoption_refuse(&why);
 	}
 	if (kho_metadata_read(kho_subnode_blob(meta), &m, &why))
-		refuse(&why);
+		adoption_refuse(&why);
 	if (m.kexec_count != a->r->cfg.generation || a->n->generation + 1 != a->r->cfg.generation) {
 		kho_refuse(&why, -EBADMSG, "generation", "does not follow the one that handed over", 0,
 			   a->n->generation);
-		refuse(&why);
+		adoption_refuse(&why);
 	}
 }
 
@@ -98,20 +123,21 @@ void adoption_accept(struct adoption *a)
 	if (!a->n || !a->picture || !prove_limits(&lim, bi))
 		verdict_end(VERDICT_MEMORY, "scratch is too small to read the handoff; try a larger scratch=");
 	if (kho_read(&data, &lim, &a->kho, &why))
-		refuse(&why);
+		adoption_refuse(&why);
 	node = kho_tree_find(&a->kho.tree, NODE_NAME);
 	if (!node) {
 		kho_refuse(&why, -EBADMSG, "baton node", "is missing: the kernel before us was no Baton",
 			   data.fdt_pa, a->kho.tree.nr);
-		refuse(&why);
+		adoption_refuse(&why);
 	}
 	if (node_read(kho_subnode_blob(node), a->n, &why))
-		refuse(&why);
+		adoption_refuse(&why);
 	check_addresses(a);
+	check_digests_complete(a);
 	check_metadata(a);
 	if (results_adopt(mem_ptr(a->n->results_pa))) {
 		kho_refuse(&why, -EBADMSG, "results page", "is not of this program", a->n->results_pa, 0);
-		refuse(&why);
+		adoption_refuse(&why);
 	}
 	time_set_tsc_khz(a->n->tsc_khz);
 	picture_of_node(a->n, a->picture);
@@ -124,7 +150,7 @@ void adoption_claim(const struct adoption *a)
 	const struct run *r = a->r;
 	const struct kho_map *map = &a->kho.map;
 	const struct kho_scratch *areas = &r->window.areas;
-	const size_t max = map->nr_ranges + map->nr_nodes + areas->nr + 2;
+	const size_t max = map->nr_ranges + map->nr_nodes + areas->nr + VTD_DMAR_MAX_RMRR + 2;
 	struct keep_range *busy = scratch_new(max * sizeof(*busy));
 	size_t n = 0;
 
@@ -140,6 +166,7 @@ void adoption_claim(const struct adoption *a)
 		busy[n++] = (struct keep_range){ areas->entry[i].addr, areas->entry[i].size };
 	busy[n++] = (struct keep_range){ a->kho.data.scratch_pa, a->kho.data.scratch_size };
 	busy[n++] = (struct keep_range){ r->bi->image, r->bi->image_size };
+	n += iommu_rmrr_ranges(r->mmu, &busy[n]);
 	if (keep_init(r->bi->map, r->bi->nr_map, true, busy, n))
 		verdict_end(VERDICT_MEMORY, "scratch is too small for the list of free memory; try a larger scratch=");
 }

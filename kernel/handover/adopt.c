@@ -30,6 +30,7 @@ static void compare_registers(const struct iommu_unit *u, const struct node_unit
 	check_eq(CHECK_HANDOFF_UNIT_UNCHANGED, "CAP", u->vtd.caps.cap, was->cap);
 	check_eq(CHECK_HANDOFF_UNIT_UNCHANGED, "ECAP", u->vtd.caps.ecap, was->ecap);
 	check_eq(CHECK_HANDOFF_UNIT_UNCHANGED, "IRTA", u->found.irta, was->irta);
+	check_eq(CHECK_HANDOFF_UNIT_UNCHANGED, "IQA", u->found.iqa, was->iqa);
 	check_eq(CHECK_HANDOFF_UNIT_UNCHANGED, "GSTS", u->found.gsts, was->gsts);
 	check_eq(CHECK_HANDOFF_RTADDR_UNCHANGED, "RTADDR", u->found.rtaddr, was->rtaddr);
 	check_eq(CHECK_HANDOFF_MODE_UNCHANGED, "RTADDR.TTM",
@@ -55,7 +56,8 @@ static bool ring_is_preserved(const struct adoption *a, uint64_t iqa)
 	return kho_map_covers(&a->kho.map, ALIGN_DOWN(iqa, PAGE_SIZE), vtd_qi_ring_bytes(iqa));
 }
 
-static void take_over_queue(const struct adoption *a, struct iommu_unit *u, uint64_t iqa)
+/* The ring that the hardware reads is the one that must be ours. */
+static void take_over_queue(const struct adoption *a, struct iommu_unit *u)
 {
 	const struct vtd_qi_takeover *t = &u->vtd.qi.takeover;
 	int err;
@@ -68,7 +70,7 @@ static void take_over_queue(const struct adoption *a, struct iommu_unit *u, uint
 	u->status = mem_alloc_pages(0);
 	if (!u->ring || !u->status)
 		verdict_end(VERDICT_MEMORY, "no page for the invalidation queue");
-	err = vtd_qi_take_over(&u->vtd, ring_is_preserved(a, iqa), u->ring, u->status);
+	err = vtd_qi_take_over(&u->vtd, ring_is_preserved(a, u->found.iqa), u->ring, u->status);
 	if (err)
 		verdict_end(VERDICT_TIMEOUT, "vtd%u does not take a new invalidation queue (error %d); last wait: %s",
 			    u->vtd.index, -err, u->vtd.failed_wait ? u->vtd.failed_wait : "none");
@@ -91,9 +93,19 @@ static void adopt_units(const struct adoption *a)
 			continue;
 		}
 		compare_registers(u, was);
+		if (check_failed(CHECK_HANDOFF_TRANSLATION_ON) ||
+		    check_failed(CHECK_HANDOFF_RTADDR_UNCHANGED) ||
+		    check_failed(CHECK_HANDOFF_MODE_UNCHANGED)) {
+			struct kho_refusal why;
+
+			kho_refuse(&why, -EBADMSG, "remapping unit",
+				   "translates by other tables than were handed over, or not at all",
+				   was->regs_pa, u->found.rtaddr);
+			adoption_refuse(&why);
+		}
 		u->vtd.root = was->rtaddr & VTD_RTADDR_RTA;
 		reserve_dids(a, u, was->index);
-		take_over_queue(a, u, was->iqa);
+		take_over_queue(a, u);
 	}
 }
 
@@ -180,6 +192,8 @@ static bool adopt_port(const struct adoption *a)
 	const char *why = control_fault(a, c);
 	const struct iommu_device *dev;
 
+	if (!why && (c->segment != rec->config.segment || c->rid != rec->config.rid))
+		why = "record and control page name different functions";
 	if (!why && port_adopt(&r->port, r->mmu, rec->control_pa, &why) == 0)
 		why = NULL;
 	check_ok(CHECK_DEVICE_NOT_RESET, !why && !nic_was_reset(&r->port.nic), "%s",
@@ -200,7 +214,8 @@ static bool tables_are_sound(void)
 	const enum check_id fatal[] = {
 		CHECK_MEMORY_TABLES_PRESERVED, CHECK_MEMORY_TABLES_UNCHANGED,
 		CHECK_RESTORE_CONTEXT_ENTRIES, CHECK_RESTORE_ENTRY_MATCHES, CHECK_RESTORE_DID_UNIQUE,
-		CHECK_DEVICE_CONFIG_UNCHANGED,
+		CHECK_RESTORE_ROOT_ENTRIES, CHECK_HANDOFF_GCMD_KEEPS_TE, CHECK_DEVICE_CONFIG_UNCHANGED,
+		CHECK_DEVICE_BUS_MASTER, CHECK_DEVICE_NOT_RESET,
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(fatal); i++)
@@ -242,7 +257,7 @@ void handover_adopt(struct run *r)
 	a.adopted_tsc = cpu_tsc();
 
 	adoption_confirm(&a);
-	adoption_report(&a);
 	if ((a.n->nr_ports && !r->have_port) || !tables_are_sound())
 		fence_adopted(&a);
+	adoption_report(&a);
 }

@@ -563,9 +563,9 @@ int bootparams_read(const void *zero_page, const struct phys_reader *rd, struct 
 	bi->rsdp = get64(w.zero_page, BP_ACPI_RSDP_ADDR);
 	err = read_e820_table(&w);
 	if (!err)
-		err = read_setup_data(&w);
+		err = read_cmdline(&w);	/* early: it says how a refusal is to end */
 	if (!err)
-		err = read_cmdline(&w);
+		err = read_setup_data(&w);
 	if (!err)
 		err = read_efi_info(&w);
 	if (!err)

@@ -108,46 +108,82 @@ static void verify_config(const struct adoption *a)
 			 is.bridge[i].command);
 }
 
-/* Faults of the hostile device are what is expected; any other counts. */
+/* Every address that the NIC was given leads where the control page says, with no more rights
+ * than needed. */
+static void verify_mappings(const struct adoption *a)
+{
+	const struct port *p = &a->r->port;
+	const struct iommu_device *dev = iommu_device_of(a->r->mmu, p->nic.segment, p->nic.rid);
+	const struct vtd_ss *ss = &a->r->mmu->domain[dev->domain].ss;
+	struct port_region region[PORT_REGIONS];
+
+	port_regions(p->control, region);
+	for (unsigned i = 0; i < PORT_REGIONS; i++)
+		for (uint64_t off = 0; off < region[i].len; off += PAGE_SIZE) {
+			uint64_t perm = 0, size;
+			paddr_t pa = 0;
+			const int err = vtd_ss_lookup(ss, region[i].iova + off, &pa, &perm, &size);
+
+			check_ok(CHECK_RESTORE_ENTRY_MATCHES,
+				 !err && pa == region[i].pa + off && perm == region[i].perm,
+				 "iova %llx leads to %llx with rights %llx, the control page says %llx, %llx",
+				 (unsigned long long)(region[i].iova + off), (unsigned long long)pa,
+				 (unsigned long long)perm, (unsigned long long)(region[i].pa + off),
+				 (unsigned long long)region[i].perm);
+		}
+}
+
+static bool is_hostile(const struct adoption *a, const struct iommu_unit *u, const struct vtd_fault *f)
+{
+	return a->n->hostile && f->rid == a->n->hostile_rid && u->vtd.segment == a->n->hostile_segment;
+}
+
+static void judge_hostile(const struct adoption *a, size_t unit, const struct vtd_fault *f)
+{
+	struct iommu_unit *u = &a->r->mmu->unit[unit];
+
+	platform_log("vtd%zu: hostile %02x:%02x.%x was blocked, reason %x (%s), address %llx", unit,
+		     PCI_BUS(f->rid), PCI_DEV(f->rid), PCI_FN(f->rid), f->reason,
+		     vtd_fault_reason_name(f->reason), (unsigned long long)f->addr);
+	check_eq(CHECK_HOSTILE_BLOCKED, "fault reason", f->reason, VTD_REASON_CONTEXT_NOT_PRESENT);
+	check_ok(CHECK_HOSTILE_BLOCKED,
+		 !iommu_suppress_faults(a->r->mmu, unit, f->rid) && !vtd_fault_clear(&u->vtd),
+		 "its faults cannot be switched off");
+}
+
+/* Faults of the hostile device are what is expected; any other counts, and so does overflow. */
+static void verify_unit_faults(const struct adoption *a, size_t unit)
+{
+	struct iommu_unit *u = &a->r->mmu->unit[unit];
+	const struct vtd_fault *hostile = NULL;
+	uint32_t fsts;
+
+	if (!u->nr_faults)
+		vtd_fault_read_all(&u->vtd, u->fault, IOMMU_MAX_FAULTS, &u->nr_faults, &fsts);
+	else
+		fsts = u->fsts;
+	check_ok(CHECK_HANDOFF_NO_FAULT, !(fsts & VTD_FSTS_PFO) && u->nr_faults <= IOMMU_MAX_FAULTS,
+		 "vtd%zu: %zu records, FSTS %08x: inconclusive", unit, u->nr_faults, fsts);
+	for (size_t i = 0; i < u->nr_faults && i < IOMMU_MAX_FAULTS; i++) {
+		const struct vtd_fault *f = &u->fault[i];
+
+		if (is_hostile(a, u, f))
+			hostile = f;
+		else
+			check_ok(CHECK_HANDOFF_NO_FAULT, false, "%02x:%02x.%x reason %x (%s) address %llx",
+				 PCI_BUS(f->rid), PCI_DEV(f->rid), PCI_FN(f->rid), f->reason,
+				 vtd_fault_reason_name(f->reason), (unsigned long long)f->addr);
+	}
+	if (hostile)
+		judge_hostile(a, unit, hostile);
+}
+
 static void verify_faults(const struct adoption *a)
 {
-	const bool hostile = a->n->hostile;
-
-	for (size_t i = 0; i < a->r->mmu->nr_units; i++) {
-		struct iommu_unit *u = &a->r->mmu->unit[i];
-		struct vtd_fault now;
-		uint32_t fsts;
-		size_t n;
-
-		if (!u->used)
-			continue;
-		vtd_fault_read_all(&u->vtd, &now, 1, &n, &fsts);
-		if (n && !u->nr_faults) {
-			u->fault = now;
-			u->nr_faults = n;
-		}
-		if (hostile && u->nr_faults && u->fault.rid == a->n->hostile_rid &&
-		    u->vtd.segment == a->n->hostile_segment) {
-			platform_log("vtd%zu: hostile %02x:%02x.%x was blocked, reason %x (%s), address %llx",
-				     i, PCI_BUS(u->fault.rid), PCI_DEV(u->fault.rid),
-				     PCI_FN(u->fault.rid), u->fault.reason,
-				     vtd_fault_reason_name(u->fault.reason),
-				     (unsigned long long)u->fault.addr);
-			check_eq(CHECK_HOSTILE_BLOCKED, "fault reason", u->fault.reason,
-				 VTD_REASON_CONTEXT_NOT_PRESENT);
-			check_ok(CHECK_HOSTILE_BLOCKED,
-				 !iommu_suppress_faults(a->r->mmu, i, u->fault.rid) &&
-				 !vtd_fault_clear(&u->vtd), "its faults cannot be switched off");
-			check_ok(CHECK_HANDOFF_NO_FAULT, true, " ");
-			continue;
-		}
-		check_ok(CHECK_HANDOFF_NO_FAULT, !u->nr_faults && !((u->fsts | fsts) & VTD_FSTS_PFO),
-			 "%02x:%02x.%x reason %x (%s) address %llx, FSTS %08x%s", PCI_BUS(u->fault.rid),
-			 PCI_DEV(u->fault.rid), PCI_FN(u->fault.rid), u->fault.reason,
-			 vtd_fault_reason_name(u->fault.reason), (unsigned long long)u->fault.addr,
-			 u->fsts | fsts, (u->fsts | fsts) & VTD_FSTS_PFO ? ", inconclusive" : "");
-	}
-	if (!hostile)
+	for (size_t i = 0; i < a->r->mmu->nr_units; i++)
+		if (a->r->mmu->unit[i].used)
+			verify_unit_faults(a, i);
+	if (!a->n->hostile)
 		check_skip(CHECK_HOSTILE_BLOCKED, "no device was left hostile by the kernel before us");
 }
 
@@ -157,8 +193,10 @@ void adoption_confirm(struct adoption *a)
 	verify_image(a);
 	verify_fresh_did(a);
 	verify_commands(a);
-	if (a->r->have_port)
+	if (a->r->have_port) {
+		verify_mappings(a);
 		verify_config(a);
+	}
 	verify_faults(a);
 	if (a->r->have_port) {
 		struct nic_regs regs;

@@ -20,6 +20,8 @@ struct node_head_ser {
 };
 static_assert(sizeof(struct node_head_ser) == 48, "layout");
 #define NODE_VERSION	1
+#define TSC_KHZ_MIN	100000		/* no processor with VT-d is slower, or this much faster */
+#define TSC_KHZ_MAX	20000000
 
 int node_write(const struct node *n, void *buf, size_t *used)
 {
@@ -117,8 +119,9 @@ int node_read(struct span blob, struct node *n, struct kho_refusal *why)
 		return kho_refuse(why, -EBADMSG, "baton node", "has no head", 0, 0);
 	if (head.version != NODE_VERSION)
 		return kho_refuse(why, -EBADMSG, "baton node", "has another version", 0, head.version);
-	if (!head.tsc_khz)
-		return kho_refuse(why, -EBADMSG, "baton node", "gives no TSC rate", 0, 0);
+	if (head.tsc_khz < TSC_KHZ_MIN || head.tsc_khz > TSC_KHZ_MAX)
+		return kho_refuse(why, -EBADMSG, "baton node", "gives an impossible TSC rate", 0,
+				  head.tsc_khz);
 	n->generation = head.generation;
 	n->tsc_khz = head.tsc_khz;
 	n->image_bytes = head.image_bytes;

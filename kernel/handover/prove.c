@@ -26,6 +26,9 @@ static bool leaf_ok(void *ctx, const struct vtd_domain_snapshot *domain, paddr_t
 {
 	const struct proof *p = ctx;
 
+	for (uint32_t i = 0; i < p->node->nr_digests; i++)	/* no device may write a table */
+		if (ranges_overlap(pa, size, p->node->digest[i].pa, PAGE_SIZE))
+			return false;
 	if (kho_map_covers(p->map, pa, size))
 		return true;
 	for (uint32_t i = 0; i < p->node->nr_domains; i++)
@@ -91,6 +94,23 @@ static void observe_all(const struct prove_ids *ids)
 		check_ok(all[i], true, " ");
 }
 
+static uint64_t table_digests(const struct node *n)
+{
+	uint64_t count = 0;
+
+	for (uint32_t i = 0; i < n->nr_digests; i++)
+		count += n->digest[i].kind == NODE_DIGEST_TABLE;
+	return count;
+}
+
+static bool unit_is_recorded(const struct proof *p, paddr_t regs)
+{
+	for (size_t i = 0; i < p->picture->nr_units; i++)
+		if (p->picture->unit[i].regs == regs)
+			return true;
+	return false;
+}
+
 void prove_tables(const struct proof *p)
 {
 	uint64_t walked = 0;
@@ -109,8 +129,14 @@ void prove_tables(const struct proof *p)
 		vtd_verify_unit(&v, &result);
 		walked += result.tables;
 	}
-	if (walked)	/* nothing was looked at: the checks stay unobserved and so fail */
-		observe_all(&p->ids);
+	if (!walked)
+		return;	/* nothing was looked at: the checks stay unobserved and so fail */
+	observe_all(&p->ids);
+	check_eq(p->ids.tables, "number of table pages with a digest", table_digests(p->node), walked);
+	for (size_t i = 0; i < p->mmu->nr_units; i++)
+		if (p->mmu->unit[i].used)
+			check_ok(p->ids.root, unit_is_recorded(p, p->mmu->unit[i].vtd.regs),
+				 "unit at %llx has no record", (unsigned long long)p->mmu->unit[i].vtd.regs);
 }
 
 /* ---- digests ------------------------------------------------------------------------------- */

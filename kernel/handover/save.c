@@ -47,21 +47,27 @@ static bool is_hostile(const struct run *r, uint16_t segment, uint16_t rid)
 
 /* Entries first, so that a hostile device with bus master on meets a closed door.  Its context
  * table stays: nothing but the IOMMU stands between it and memory. */
-static void fence_unpreserved(struct run *r)
+static int fence_unpreserved(struct run *r)
 {
-	for (size_t i = 0; i < r->mmu->nr_fns; i++) {
+	int err = 0;
+
+
+	for (size_t i = 0; i < r->mmu->nr_fns && !err; i++) {
 		const struct pci_fn *fn = &r->mmu->fns[i];
 
 		if (is_hostile(r, fn->segment, fn->rid)) {
 			/* Once: in later generations it has nothing left to be taken from it. */
-			r->left_hostile = !iommu_detach(r->mmu, fn->segment, fn->rid);
-			if (r->have_port && r->port.fn == i)
-				r->have_port = false;
+			if (!iommu_device_of(r->mmu, fn->segment, fn->rid))
+				continue;
+			err = iommu_detach(r->mmu, fn->segment, fn->rid);
+			r->left_hostile = !err;
+			r->have_port = r->have_port && r->port.fn != i;
 		} else if (!fn->is_bridge && !iommu_device_of(r->mmu, fn->segment, fn->rid) &&
 			   pci_is_bus_master(fn->segment, fn->rid)) {
-			pci_bus_master(fn, false);
+			err = pci_bus_master(fn, false);
 		}
 	}
+	return err;
 }
 
 /* ---- (d) quiet units ------------------------------------------------------------------------ */
@@ -371,8 +377,9 @@ int handover_save(struct run *r, struct kexec_target *t)
 	}
 	err = load_next(r, &h, t);					/* (a) */
 	if (!err) {							/* (b): this is one thread */
-		fence_unpreserved(r);					/* (c) */
-		err = drain_units(r);					/* (d) */
+		err = fence_unpreserved(r);				/* (c) */
+		if (!err)
+			err = drain_units(r);				/* (d) */
 	}
 	if (!err && r->have_port) {
 		port_poll(&r->port);

@@ -24,6 +24,8 @@ static bool has_smi_count(void)
 	cpu_cpuid(0, 0, id);
 	if (id[1] != 0x756e6547 || id[3] != 0x49656e69 || id[2] != 0x6c65746e)	/* GenuineIntel */
 		return false;
+	if (id[0] < 0x0b)	/* older than Nehalem, which brought both */
+		return false;
 	cpu_cpuid(1, 0, id);
 	return (id[0] >> 8 & 0xf) == 6 && !(id[2] & BIT32(31));	/* and no hypervisor below */
 }

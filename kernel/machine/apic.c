@@ -7,6 +7,7 @@
 
 #define APIC_BASE_ENABLE	BIT64(11)
 #define APIC_BASE_X2APIC	BIT64(10)
+#define APIC_BASE_ADDRESS	GENMASK64(51, 12)
 #define X2APIC_MSR(reg)		(0x800 + ((reg) >> 4))
 #define APIC_LVT_MASK		BIT32(16)
 #define APIC_VERSION		0x30	/* 23:16 largest LVT entry */
@@ -14,9 +15,10 @@
 /* Offsets in the order in which the version register counts them. */
 static const uint16_t lvt[] = { 0x320, 0x350, 0x360, 0x370, 0x340, 0x330, 0x2f0 };
 
-void apic_mask(paddr_t local_apic)
+void apic_mask(void)
 {
 	const uint64_t base = cpu_rdmsr(MSR_APIC_BASE);
+	const paddr_t local_apic = base & APIC_BASE_ADDRESS;
 	const bool x2 = base & APIC_BASE_X2APIC;
 	unsigned entries;
 

@@ -5,6 +5,6 @@
 #include "base.h"
 
 /* Mask every local vector table entry, in xAPIC or x2APIC mode as found. */
-void apic_mask(paddr_t local_apic);
+void apic_mask(void);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "errno.h"
 #include "kernel/machine/paging.h"
+#include "kernel/memory/keep.h"
 #include "kernel/memory/scratch.h"
 #include "platform/mem.h"
 #include "platform/mmio.h"
@@ -14,7 +15,6 @@
 #include "vtd/regs.h"
 
 #define PCI_CLASS_DISPLAY	0x03
-#define IOVA_BITS		39	/* 3-level tables hold all we map */
 
 /* ---- topology --------------------------------------------------------------------------- */
 
@@ -50,14 +50,32 @@ int iommu_unit_of(const struct iommu *mmu, size_t fn)
 	return (int)unit;
 }
 
+static bool rmrr_usable(const struct vtd_dmar_rmrr *r)
+{
+	return r->limit > r->base && r->limit < UINT64_MAX;	/* 0..0 stands in real tables */
+}
+
 bool iommu_has_rmrr(const struct iommu *mmu, size_t fn)
 {
 	for (size_t i = 0; i < mmu->dmar.nr_rmrr; i++)
-		if (mmu->dmar.rmrr[i].limit > mmu->dmar.rmrr[i].base &&
+		if (rmrr_usable(&mmu->dmar.rmrr[i]) &&
 		    vtd_dmar_rmrr_names(&mmu->dmar, i, mmu->fns[fn].segment, mmu->fns[fn].rid,
 					&mmu->view))
 			return true;
 	return false;
+}
+
+size_t iommu_rmrr_ranges(const struct iommu *mmu, struct keep_range *out)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < mmu->dmar.nr_rmrr; i++) {
+		const struct vtd_dmar_rmrr *r = &mmu->dmar.rmrr[i];
+
+		if (rmrr_usable(r))
+			out[n++] = (struct keep_range){ r->base, r->limit - r->base + 1 };
+	}
+	return n;
 }
 
 /* A unit all of whose functions are display controllers: it may sleep with its GPU, and must
@@ -89,7 +107,7 @@ static void read_unit(struct iommu_unit *u)
 
 	vtd_unit_mask_events(&u->vtd);
 	vtd_unit_read_state(&u->vtd, &u->found);
-	vtd_fault_read_all(&u->vtd, &u->fault, 1, &n, &u->fsts);
+	vtd_fault_read_all(&u->vtd, u->fault, IOMMU_MAX_FAULTS, &n, &u->fsts);
 	u->nr_faults = n;
 }
 
@@ -209,7 +227,7 @@ struct iommu_device *iommu_device_of(struct iommu *mmu, uint16_t segment, uint16
 	return NULL;
 }
 
-int iommu_domain_create(struct iommu *mmu, size_t unit, unsigned page_sizes)
+int iommu_domain_create(struct iommu *mmu, size_t unit, unsigned page_sizes, unsigned bits)
 {
 	const struct vtd_caps *caps = &mmu->unit[unit].vtd.caps;
 	struct vtd_ss_format fmt = {
@@ -221,7 +239,7 @@ int iommu_domain_create(struct iommu *mmu, size_t unit, unsigned page_sizes)
 
 	if (mmu->nr_domains == IOMMU_MAX_DOMAINS)
 		return -ENOSPC;
-	err = vtd_caps_pick_levels(caps, IOVA_BITS, &fmt.levels);
+	err = vtd_caps_pick_levels(caps, bits, &fmt.levels);
 	if (err)
 		return err;
 	fmt.addr_bits = vtd_caps_usable_bits(caps, fmt.levels);
@@ -266,10 +284,28 @@ static int attach_rid(struct iommu *mmu, size_t unit, uint16_t segment, uint16_t
 	return 0;
 }
 
+/* The DID under which an alias is in this domain already, or a fresh one. */
+static int did_for(struct iommu *mmu, size_t unit, uint16_t segment, const uint16_t *ids, size_t n,
+		   size_t domain, uint16_t *did)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct iommu_device *d = iommu_device_of(mmu, segment, ids[i]);
+
+		if (d && d->domain != domain)
+			return -EEXIST;
+		if (d) {
+			*did = d->did;
+			return 0;
+		}
+	}
+	return vtd_dids_alloc(&mmu->unit[unit].vtd.dids, did);
+}
+
 int iommu_attach(struct iommu *mmu, size_t fn, size_t domain)
 {
 	const int unit = iommu_unit_of(mmu, fn);
 	const uint16_t segment = mmu->fns[fn].segment;
+	const size_t before = mmu->nr_devices;
 	uint16_t ids[PCI_MAX_REQUESTER_IDS], did;
 	size_t n;
 	int err;
@@ -277,22 +313,13 @@ int iommu_attach(struct iommu *mmu, size_t fn, size_t domain)
 	if (unit < 0)
 		return unit;
 	n = pci_requester_ids(mmu->fns, fn, ids);
-	err = vtd_dids_alloc(&mmu->unit[unit].vtd.dids, &did);
-	if (err)
-		return err;
-	for (size_t i = 0; i < n; i++) {
-		if (iommu_device_of(mmu, segment, ids[i]))
-			err = -EEXIST;
-		else
+	err = did_for(mmu, (size_t)unit, segment, ids, n, domain, &did);
+	for (size_t i = 0; i < n && !err; i++)
+		if (!iommu_device_of(mmu, segment, ids[i]))
 			err = attach_rid(mmu, (size_t)unit, segment, ids[i], domain, did);
-		if (err) {
-			while (i-- > 0)
-				iommu_detach(mmu, segment, ids[i]);
-			vtd_dids_free(&mmu->unit[unit].vtd.dids, did);
-			return err;
-		}
-	}
-	return 0;
+	while (err && mmu->nr_devices > before)	/* the last detach frees the DID */
+		iommu_detach(mmu, segment, mmu->device[mmu->nr_devices - 1].rid);
+	return err;
 }
 
 static bool did_in_use(const struct iommu *mmu, size_t unit, uint16_t did)
@@ -376,43 +403,92 @@ int iommu_suppress_faults(struct iommu *mmu, size_t unit, uint16_t rid)
 
 /* ---- bring-up ------------------------------------------------------------------------------- */
 
-static int map_rmrr(struct iommu *mmu, size_t fn, struct vtd_ss *ss)
+/* Page by page where regions overlap: the rest of each must be mapped all the same. */
+static int map_region(struct vtd_ss *ss, paddr_t base, uint64_t len)
+{
+	int err = vtd_ss_map(ss, base, base, len, VTD_SS_R | VTD_SS_W);
+
+	if (err != -EEXIST)
+		return err;
+	for (uint64_t off = 0; off < len; off += PAGE_SIZE) {
+		err = vtd_ss_map(ss, base + off, base + off, PAGE_SIZE, VTD_SS_R | VTD_SS_W);
+		if (err && err != -EEXIST)
+			return err;
+	}
+	return 0;
+}
+
+static int map_rmrrs(struct iommu *mmu, size_t fn, struct vtd_ss *ss)
 {
 	for (size_t i = 0; i < mmu->dmar.nr_rmrr; i++) {
 		const struct vtd_dmar_rmrr *r = &mmu->dmar.rmrr[i];
 		const paddr_t base = ALIGN_DOWN(r->base, PAGE_SIZE);
 		int err;
 
-		if (r->limit <= r->base || !vtd_dmar_rmrr_names(&mmu->dmar, i, mmu->fns[fn].segment,
-								mmu->fns[fn].rid, &mmu->view))
+		if (!rmrr_usable(r) || !vtd_dmar_rmrr_names(&mmu->dmar, i, mmu->fns[fn].segment,
+							    mmu->fns[fn].rid, &mmu->view))
 			continue;
-		err = vtd_ss_map(ss, base, base, ALIGN_UP(r->limit + 1, PAGE_SIZE) - base,
-				 VTD_SS_R | VTD_SS_W);
-		if (err && err != -EEXIST)	/* two regions may name the same pages */
+		err = map_region(ss, base, ALIGN_UP(r->limit + 1, PAGE_SIZE) - base);
+		if (err)
 			return err;
 	}
 	return 0;
 }
 
+/* The domain that an alias of the function is in: all behind one bridge share it. */
+static int domain_of_alias(struct iommu *mmu, size_t fn)
+{
+	uint16_t ids[PCI_MAX_REQUESTER_IDS];
+	const size_t n = pci_requester_ids(mmu->fns, fn, ids);
+
+	for (size_t i = 0; i < n; i++) {
+		const struct iommu_device *d = iommu_device_of(mmu, mmu->fns[fn].segment, ids[i]);
+
+		if (d)
+			return (int)d->domain;
+	}
+	return -ENOENT;
+}
+
+static unsigned rmrr_bits(const struct iommu *mmu)
+{
+	unsigned bits = IOMMU_IOVA_BITS;
+
+	for (size_t i = 0; i < mmu->dmar.nr_rmrr; i++)
+		if (rmrr_usable(&mmu->dmar.rmrr[i]))
+			bits = MAX(bits, 64u - (unsigned)__builtin_clzll(mmu->dmar.rmrr[i].limit));
+	return bits;
+}
+
+static int attach_rmrr_device(struct iommu *mmu, size_t fn, size_t unit)
+{
+	int domain = domain_of_alias(mmu, fn), err;
+
+	if (domain < 0)
+		domain = iommu_domain_create(mmu, unit, VTD_PG_4K | VTD_PG_2M | VTD_PG_1G,
+					     rmrr_bits(mmu));
+	if (domain < 0)
+		return domain;
+	mmu->domain[domain].is_rmrr = true;
+	err = map_rmrrs(mmu, fn, &mmu->domain[domain].ss);
+	return err ? err : iommu_attach(mmu, fn, (size_t)domain);
+}
+
 static int attach_rmrr_devices(struct iommu *mmu)
 {
 	for (size_t i = 0; i < mmu->nr_fns; i++) {
+		const struct pci_fn *fn = &mmu->fns[i];
 		const int unit = iommu_unit_of(mmu, i);
-		int domain, err;
+		int err;
 
-		if (mmu->fns[i].is_bridge || unit < 0 || !iommu_has_rmrr(mmu, i))
+		if (fn->is_bridge || unit < 0 || !iommu_has_rmrr(mmu, i))
 			continue;
-		domain = iommu_domain_create(mmu, (size_t)unit, VTD_PG_4K | VTD_PG_2M | VTD_PG_1G);
-		if (domain < 0)
-			return domain;
-		mmu->domain[domain].is_rmrr = true;
-		err = map_rmrr(mmu, i, &mmu->domain[domain].ss);
-		if (!err)
-			err = iommu_attach(mmu, i, (size_t)domain);
+		err = attach_rmrr_device(mmu, i, (size_t)unit);
+		platform_log("pci: %04x:%02x:%02x.%x %s its RMRR (error %d)", fn->segment,
+			     PCI_BUS(fn->rid), PCI_DEV(fn->rid), PCI_FN(fn->rid),
+			     err ? "cannot keep" : "keeps", -err);
 		if (err)
 			return err;
-		platform_log("pci: %04x:%02x:%02x.%x keeps its RMRR", mmu->fns[i].segment,
-			     PCI_BUS(mmu->fns[i].rid), PCI_DEV(mmu->fns[i].rid), PCI_FN(mmu->fns[i].rid));
 	}
 	return 0;
 }
@@ -428,21 +504,22 @@ static int start_queue(struct iommu_unit *u)
 	return vtd_qi_take_over(&u->vtd, false, u->ring, u->status);
 }
 
-/* Firmware's translation stays until our tables are live, if the mode allows a switch under way;
- * bus masters are off except for RMRR devices, whose maps are the same in both tables. */
+/* Another table mode cannot be switched under way, and its queue has other descriptors.  Bus
+ * masters are off except for RMRR devices, which reach untranslated what they reach mapped. */
+static int leave_foreign_mode(struct iommu_unit *u)
+{
+	if (!(u->found.gsts & VTD_GSTS_TES) ||
+	    FIELD_GET(VTD_RTADDR_TTM, u->found.rtaddr) == VTD_TTM_LEGACY)
+		return 0;
+	platform_log("vtd%u: firmware left another table mode on; off before our tables", u->vtd.index);
+	return vtd_unit_disable_translation(&u->vtd);
+}
+
+/* Firmware's translation and protected regions stay until our tables are live. */
 static int switch_root(struct iommu_unit *u)
 {
-	const uint64_t ttm = FIELD_GET(VTD_RTADDR_TTM, u->found.rtaddr);
-	int err;
+	int err = vtd_unit_set_root(&u->vtd, u->vtd.root);
 
-	if (u->found.gsts & VTD_GSTS_TES && ttm != VTD_TTM_LEGACY && !u->vtd.caps.esrtps) {
-		platform_log("vtd%u: firmware left another table mode on; off before our tables",
-			     u->vtd.index);
-		err = vtd_unit_disable_translation(&u->vtd);
-		if (err)
-			return err;
-	}
-	err = vtd_unit_set_root(&u->vtd, u->vtd.root);
 	if (!err)
 		err = vtd_unit_enable_translation(&u->vtd);
 	if (!err)
@@ -463,14 +540,16 @@ int iommu_bring_up(struct iommu *mmu)
 		if (!u->used)
 			continue;
 		vtd_dids_init(&u->vtd.dids, u->vtd.caps.ndoms);
-		err = start_queue(u);
+		err = leave_foreign_mode(u);
+		if (!err)
+			err = start_queue(u);
 		if (err)
 			return err;
 		if (u->nr_faults)
 			platform_log("vtd%zu: firmware left %zu fault records, first: %02x:%02x.%x reason %x (%s)",
-				     i, u->nr_faults, PCI_BUS(u->fault.rid), PCI_DEV(u->fault.rid),
-				     PCI_FN(u->fault.rid), u->fault.reason,
-				     vtd_fault_reason_name(u->fault.reason));
+				     i, u->nr_faults, PCI_BUS(u->fault[0].rid), PCI_DEV(u->fault[0].rid),
+				     PCI_FN(u->fault[0].rid), u->fault[0].reason,
+				     vtd_fault_reason_name(u->fault[0].reason));
 		vtd_fault_clear(&u->vtd);
 		u->vtd.root = vtd_root_alloc(u->vtd.caps.coherent);
 		if (!u->vtd.root)

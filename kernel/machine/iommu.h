@@ -15,6 +15,7 @@
 #define IOMMU_MAX_FNS		4096
 #define IOMMU_MAX_DOMAINS	64
 #define IOMMU_MAX_DEVICES	256
+#define IOMMU_MAX_FAULTS	16	/* kept; hardware has 1 to 8, up to 256 */
 
 /* Kernel's view of a domain; its id is the same in every generation. */
 struct iommu_domain {
@@ -35,8 +36,8 @@ struct iommu_unit {
 	struct vtd_unit vtd;
 	bool used;		/* false: left alone (GPU only, does not answer, duplicate) */
 	struct vtd_unit_state found;	/* registers before anything was written */
-	struct vtd_fault fault;	/* first record found at entry */
-	size_t nr_faults;
+	struct vtd_fault fault[IOMMU_MAX_FAULTS];	/* records found at entry */
+	size_t nr_faults;	/* may be more than are kept */
 	uint32_t fsts;
 	paddr_t ring, status;	/* pages of the invalidation queue */
 };
@@ -70,6 +71,11 @@ int iommu_discover(struct iommu *mmu, const struct acpi_tables *acpi, const char
 /* Whether firmware asks for memory regions of this function to stay mapped. */
 bool iommu_has_rmrr(const struct iommu *mmu, size_t fn);
 
+/* The memory that RMRRs name, for keeping it free.  Return: how many, at most
+ * VTD_DMAR_MAX_RMRR. */
+struct keep_range;
+size_t iommu_rmrr_ranges(const struct iommu *mmu, struct keep_range *out);
+
 /* Bus master off on every endpoint without an RMRR, USB taken from firmware; contracts:
  * leaving firmware. */
 void iommu_silence_devices(struct iommu *mmu);
@@ -85,12 +91,14 @@ int iommu_bring_up(struct iommu *mmu);
 /* Index of the unit that translates for a function, or -ENOENT. */
 int iommu_unit_of(const struct iommu *mmu, size_t fn);
 
-/* A new, empty domain fit for a unit.  @page_sizes narrows the unit's (VTD_PG_*).
- * Return: index; -ENOSPC, -ENOMEM, -EOPNOTSUPP. */
-int iommu_domain_create(struct iommu *mmu, size_t unit, unsigned page_sizes);
+/* A new, empty domain fit for a unit.  @page_sizes narrows the unit's (VTD_PG_*), @bits is the
+ * width of addresses that will be mapped.  Return: index; -ENOSPC, -ENOMEM, -EOPNOTSUPP. */
+#define IOMMU_IOVA_BITS	39	/* what is ours fits 3-level tables */
+int iommu_domain_create(struct iommu *mmu, size_t unit, unsigned page_sizes, unsigned bits);
 
-/* Put all source ids of a function into a domain, under a fresh DID; then its DMA may start.
- * Return: 0; -ENOENT no unit; -ENOSPC; -EEXIST it has a domain; as vtd_context_set(). */
+/* Put all source ids of a function into a domain, under a fresh DID, or the one that an alias
+ * has there already; then its DMA may start.
+ * Return: 0; -ENOENT no unit; -ENOSPC; -EEXIST an id is in another domain; as vtd_context_set(). */
 int iommu_attach(struct iommu *mmu, size_t fn, size_t domain);
 
 /* The other way: entries not present, caches invalidated, entries zeroed, DID free again. */

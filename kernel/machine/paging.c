@@ -89,15 +89,22 @@ static int map_level(struct page_tables *pt, paddr_t table, unsigned level, padd
 
 int page_tables_init(struct page_tables *pt, paddr_t (*alloc)(void *ctx), void *ctx)
 {
-	uint32_t id[4];
+	uint32_t id[4], id_max;
 
 	*pt = (struct page_tables){
 		.levels = cpu_read_cr4() & CR4_LA57 ? 5 : 4, .alloc = alloc, .ctx = ctx,
 	};
 	cpu_cpuid(0x80000000, 0, id);
-	if (id[0] >= 0x80000001) {
+	id_max = id[0];
+	if (id_max >= 0x80000001) {
 		cpu_cpuid(0x80000001, 0, id);
 		pt->gib_pages = id[3] & BIT32(26);
+	}
+	/* Identity-mapped, so an address must be canonical too: the lower half only. */
+	pt->limit = BIT64(pt->levels == 5 ? 56 : 47);
+	if (id_max >= 0x80000008) {
+		cpu_cpuid(0x80000008, 0, id);
+		pt->limit = MIN(pt->limit, BIT64(id[0] & 0xff));	/* MAXPHYADDR */
 	}
 	pt->top = alloc(ctx);
 	return pt->top ? 0 : -ENOMEM;
@@ -105,6 +112,8 @@ int page_tables_init(struct page_tables *pt, paddr_t (*alloc)(void *ctx), void *
 
 int page_tables_map(struct page_tables *pt, paddr_t pa, uint64_t len, uint64_t flags)
 {
+	if (!range_valid(pa, len) || pa + len - 1 >= pt->limit)
+		return -ERANGE;
 	return map_level(pt, pt->top, pt->levels - 1, pa, pa + len, flags);
 }
 
@@ -117,8 +126,9 @@ int page_tables_map_ram(struct page_tables *pt, const struct boot_info *bi, uint
 				   r->kind == MEM_RUNTIME_CODE || r->kind == MEM_RUNTIME_DATA;
 		/* RAM shrinks to whole pages; tables may end inside one. */
 		const paddr_t base = ram ? ALIGN_UP(r->base, PAGE_SIZE) : ALIGN_DOWN(r->base, PAGE_SIZE);
-		const paddr_t end = ram ? ALIGN_DOWN(r->base + r->len, PAGE_SIZE)
+		const paddr_t top = ram ? ALIGN_DOWN(r->base + r->len, PAGE_SIZE)
 					: ALIGN_UP(r->base + r->len, PAGE_SIZE);
+		const paddr_t end = MIN(top, pt->limit);
 		int err;
 
 		if ((!ram && !table) || base >= end)
@@ -182,7 +192,7 @@ static void *map_device(paddr_t pa, uint64_t len, uint64_t cache)
 {
 	const paddr_t base = ALIGN_DOWN(pa, PAGE_SIZE);
 
-	if (!range_valid(pa, len) || pa + len > BIT64(52))
+	if (!range_valid(pa, len) || pa + len - 1 >= own.limit)
 		return NULL;
 	for (size_t i = 0; i < boot->nr_map; i++) {
 		const struct mem_range *r = &boot->map[i];
@@ -227,7 +237,7 @@ static bool page_is_mapped(paddr_t pa)
 {
 	paddr_t table = own.top;
 
-	if (pa >= BIT64(own.levels == 5 ? 56 : 47))
+	if (pa >= own.limit)
 		return false;
 	for (unsigned level = own.levels; level-- > 0;) {
 		const uint64_t *entries = mem_ptr(table);

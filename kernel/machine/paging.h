@@ -24,6 +24,7 @@ struct page_tables {
 	paddr_t top;
 	unsigned levels;		/* 4 or 5 */
 	bool gib_pages;
+	paddr_t limit;			/* first address that cannot be mapped */
 	paddr_t (*alloc)(void *ctx);
 	void *ctx;
 };
@@ -36,7 +37,8 @@ int page_tables_init(struct page_tables *pt, paddr_t (*alloc)(void *ctx), void *
  * @flags:    PT_P | PT_W | PT_NX | cache type; 0 unmaps
  *
  * Uses the largest pages that fit and splits larger ones where needed.  Flushes no TLB.
- * Return: 0, or -ENOMEM (the part already mapped stays).
+ * Return: 0; -ERANGE beyond what this processor or these tables can address (nothing changed);
+ * -ENOMEM (the part already mapped stays).
  */
 int page_tables_map(struct page_tables *pt, paddr_t pa, uint64_t len, uint64_t flags);
 

@@ -335,9 +335,20 @@ int pci_enumerate(struct pci_fn *fns, size_t max, size_t *n)
 
 int pci_find(const struct pci_fn *fns, size_t n, uint16_t segment, uint16_t rid)
 {
-	for (size_t i = 0; i < n; i++)
-		if (fns[i].segment == segment && fns[i].rid == rid)
-			return (int)i;
+	const uint32_t want = (uint32_t)segment << 16 | rid;
+	size_t low = 0, high = n;
+
+	while (low < high) {	/* sorted by pci_enumerate() */
+		const size_t mid = low + (high - low) / 2;
+		const uint32_t is = (uint32_t)fns[mid].segment << 16 | fns[mid].rid;
+
+		if (is == want)
+			return (int)mid;
+		if (is < want)
+			low = mid + 1;
+		else
+			high = mid;
+	}
 	return -1;
 }
 

@@ -10,7 +10,7 @@
 #define PIT_COMMAND	0x43
 #define PORT_61		0x61
 #define MEASURE_MS	10u
-#define POLL_LIMIT	50000000u
+#define GIVE_UP_TICKS	500000000u	/* at least 100 ms of any processor's TSC */
 
 /* Until the rate is known, waits are longer than asked for, never shorter: no processor with
  * VT-d counts faster. */
@@ -27,10 +27,10 @@ static uint64_t pit_ticks(void)
 	cpu_out8(PIT_CH2, (uint8_t)count);
 	cpu_out8(PIT_CH2, (uint8_t)(count >> 8));
 	start = cpu_tsc();
-	for (unsigned i = 0; i < POLL_LIMIT; i++)
+	while (cpu_tsc() - start < GIVE_UP_TICKS)
 		if (cpu_in8(PORT_61) & 0x20)
 			return cpu_tsc() - start;
-	return 0;
+	return 0;	/* its clock is gated, or there is none */
 }
 
 /* CPUID 15h: crystal and ratio; 16h: nominal MHz (Intel SDM 2A, CPUID). */

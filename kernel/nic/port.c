@@ -196,14 +196,24 @@ static const char *must_not_take(const struct pci_fn *fn, const struct baton_con
 {
 	struct nic nic;
 
+	if (cfg->exit != EXIT_QEMU)	/* others may depend on it; firmware's driver still runs */
+		return "on hardware a NIC is taken only if it is named";
 	if (bi->has_boot_device && bi->boot_segment == fn->segment && bi->boot_rid == fn->rid)
 		return "it is the one we were booted from";
 	if (!map_bar(fn, &nic))
 		return "its registers cannot be reached";
 	if (nic_firmware_passthrough(&nic))
 		return "a management controller uses it";
-	if (cfg->exit != EXIT_QEMU && nic_link(&nic))
-		return "it has link, so others may depend on it";
+	return NULL;
+}
+
+/* Reasons that hold for a named port too. */
+static const char *cannot_take(const struct iommu *mmu, size_t fn)
+{
+	if (iommu_unit_of(mmu, fn) < 0)
+		return "no remapping unit serves it";
+	if (iommu_has_rmrr(mmu, fn))
+		return "firmware keeps memory mapped for it (RMRR)";
 	return NULL;
 }
 
@@ -219,20 +229,19 @@ int port_select(const struct iommu *mmu, const struct baton_config *cfg, const s
 
 		if (!nic_match(fn->vendor, fn->device))
 			continue;
-		if (cfg->has_nic) {
-			if (fn->segment == cfg->nic.segment && fn->rid == cfg->nic.rid)
-				return (int)i;
+		if (cfg->has_nic && (fn->segment != cfg->nic.segment || fn->rid != cfg->nic.rid))
 			continue;
-		}
 		seen++;
-		reason = must_not_take(fn, cfg, bi);
+		reason = cannot_take(mmu, i);
+		if (!reason && !cfg->has_nic)
+			reason = must_not_take(fn, cfg, bi);
 		if (!reason)
 			return (int)i;
 		str_format(why, size, "NIC %04x:%02x:%02x.%x was not taken: %s (%u supported NICs seen); name one with nic=",
 			   fn->segment, PCI_BUS(fn->rid), PCI_DEV(fn->rid), PCI_FN(fn->rid), reason,
 			   seen);
 	}
-	if (cfg->has_nic)
+	if (cfg->has_nic && !seen)
 		str_format(why, size, "nic=%04x:%02x:%02x.%x is not a supported NIC of this machine",
 			   cfg->nic.segment, PCI_BUS(cfg->nic.rid), PCI_DEV(cfg->nic.rid),
 			   PCI_FN(cfg->nic.rid));
@@ -248,6 +257,11 @@ int port_prepare(struct port *p, struct iommu *mmu, const struct boot_info *bi, 
 	p->fn = fn;
 	if (unit < 0)
 		return unit;
+	/* Firmware enables a bridge only for a device that it drives itself. */
+	for (int i = f->parent; i >= 0; i = mmu->fns[i].parent)
+		pci_write_control(mmu->fns[i].segment, mmu->fns[i].rid, PCI_COMMAND,
+				  (uint16_t)(pci_read16(mmu->fns[i].segment, mmu->fns[i].rid, PCI_COMMAND) |
+					     PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER));
 	err = pci_set_d0(f);
 	if (err)
 		return err;
@@ -261,7 +275,7 @@ int port_prepare(struct port *p, struct iommu *mmu, const struct boot_info *bi, 
 		err = alloc_memory(p, bi);
 	if (err)
 		return err;
-	domain = iommu_domain_create(mmu, (size_t)unit, VTD_PG_4K | VTD_PG_2M);
+	domain = iommu_domain_create(mmu, (size_t)unit, VTD_PG_4K | VTD_PG_2M, IOMMU_IOVA_BITS);
 	if (domain < 0)
 		return domain;
 	err = port_map(p->control, &mmu->domain[domain].ss);
@@ -372,6 +386,10 @@ int port_adopt(struct port *p, struct iommu *mmu, paddr_t control_pa, const char
 	p->fn = (size_t)fn;
 	p->control = c;
 	p->control_pa = control_pa;
+	if (c->tsc > cpu_tsc()) {
+		*why = "the control page was written in the future";
+		return -EBADMSG;
+	}
 	if (!map_bar(&mmu->fns[fn], &p->nic) || p->nic.bar0 != c->bar_pa ||
 	    (uint32_t)nic_family(&p->nic) != c->nic_family) {
 		*why = "NIC family or BAR differ from the record";

@@ -22,7 +22,8 @@ void selftest_replace(struct run *r)
 	struct iommu_device *dev = iommu_device_of(r->mmu, segment, rid);
 	const uint16_t old_did = dev->did;
 	const uint32_t old_domain = dev->domain;
-	const int fresh = iommu_domain_create(r->mmu, dev->unit, VTD_PG_4K);
+	const int fresh = iommu_domain_create(r->mmu, dev->unit, VTD_PG_4K,
+					      IOMMU_IOVA_BITS);
 	int err;
 
 	if (fresh < 0) {

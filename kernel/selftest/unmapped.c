@@ -25,18 +25,23 @@ static bool untouched(paddr_t page, uint64_t seed)
 	return true;
 }
 
-/* Frames that still have a place go on to be polled meanwhile. */
+/* Frames that still have a place go on to be polled meanwhile; other devices' faults are not
+ * what is looked for. */
 static bool wait_for_fault(struct run *r, const struct vtd_unit *u, struct vtd_fault *f)
 {
 	const uint64_t until = platform_us() + FAULT_WAIT_US;
+	struct vtd_fault all[IOMMU_MAX_FAULTS];
 	uint32_t fsts;
 	size_t n;
 
 	do {
 		port_poll(&r->port);
-		vtd_fault_read_all(u, f, 1, &n, &fsts);
-		if (n)
-			return true;
+		vtd_fault_read_all(u, all, IOMMU_MAX_FAULTS, &n, &fsts);
+		for (size_t i = 0; i < n && i < IOMMU_MAX_FAULTS; i++)
+			if (all[i].rid == r->port.nic.rid) {
+				*f = all[i];
+				return true;
+			}
 		port_heartbeat(&r->port, false);
 	} while (platform_us() < until);
 	return false;

@@ -17,8 +17,8 @@ static const char *ring_fault(const struct stream_ring_ser *r)
 	if (!range_valid(r->ring_pa, (uint64_t)r->entries * DESCRIPTOR_SIZE) ||
 	    !range_valid(r->ring_iova, (uint64_t)r->entries * DESCRIPTOR_SIZE))
 		return "ring wraps around the address space";
-	if (!r->count || r->count > r->entries)
-		return "buffer count is zero or above the ring's entries";
+	if (r->count != r->entries)
+		return "there is not one buffer for every ring entry";
 	if (!r->buffer_size || (uint64_t)r->buffer_size + r->guard_size > r->stride)
 		return "buffer and guard do not fit the stride";
 	if (!range_valid(r->buffers_pa, (uint64_t)r->count * r->stride) ||

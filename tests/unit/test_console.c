@@ -91,7 +91,8 @@ void mmio_write64(paddr_t addr, uint64_t v)
 	fail_msg("the UART has no 64-bit registers");
 }
 
-static const struct console_port spcr = { .mmio = true, .address = UART_BASE, .stride = 4 };
+static const struct console_port spcr = { .mmio = true, .address = UART_BASE, .stride = 4,
+	.baud = SERIAL_BAUD };
 
 static int fresh(void **state)
 {
@@ -136,17 +137,17 @@ static void test_port_is_programmed(void **state)
 static void test_refused_ports(void **state)
 {
 	static const struct { const char *name; struct console_port port; int err; } cases[] = {
-		{ "byte_mmio",		{ true, UART_BASE + 64, 1 }, -EOPNOTSUPP },
-		{ "no_stride",		{ true, UART_BASE + 64, 0 }, -EOPNOTSUPP },
-		{ "mmio_at_0",		{ true, 0, 4 }, -EINVAL },
-		{ "mmio_unaligned",	{ true, UART_BASE + 2, 4 }, -EINVAL },
-		{ "mmio_wraps",		{ true, UINT64_MAX - 15, 4 }, -EINVAL },
-		{ "port_0",		{ false, 0, 1 }, -EINVAL },
-		{ "port_too_high",	{ false, 0xfff9, 1 }, -EINVAL },
-		{ "port_beyond_16_bits", { false, 0x103f8, 1 }, -EINVAL },
-		{ "port_stride",	{ false, 0x2f8, 4 }, -EOPNOTSUPP },
-		{ "floating_port",	{ false, 0x2f8, 1 }, -ENODEV },
-		{ "last_port_floats",	{ false, 0xfff8, 1 }, -ENODEV },
+		{ "byte_mmio",		{ true, UART_BASE + 64, 1, SERIAL_BAUD }, -EOPNOTSUPP },
+		{ "no_stride",		{ true, UART_BASE + 64, 0, SERIAL_BAUD }, -EOPNOTSUPP },
+		{ "mmio_at_0",		{ true, 0, 4, SERIAL_BAUD }, -EINVAL },
+		{ "mmio_unaligned",	{ true, UART_BASE + 2, 4, SERIAL_BAUD }, -EINVAL },
+		{ "mmio_wraps",		{ true, UINT64_MAX - 15, 4, SERIAL_BAUD }, -EINVAL },
+		{ "port_0",		{ false, 0, 1, SERIAL_BAUD }, -EINVAL },
+		{ "port_too_high",	{ false, 0xfff9, 1, SERIAL_BAUD }, -EINVAL },
+		{ "port_beyond_16_bits", { false, 0x103f8, 1, SERIAL_BAUD }, -EINVAL },
+		{ "port_stride",	{ false, 0x2f8, 4, SERIAL_BAUD }, -EOPNOTSUPP },
+		{ "floating_port",	{ false, 0x2f8, 1, SERIAL_BAUD }, -ENODEV },
+		{ "last_port_floats",	{ false, 0xfff8, 1, SERIAL_BAUD }, -ENODEV },
 	};
 
 	(void)state;
