@@ -5,8 +5,9 @@
 # counted, and without -g, since older valgrinds stop at DWARF 5.
 BENCH_CFLAGS := -std=gnu11 -O2 $(WARN) -iquote include -iquote tests/host -iquote .
 BENCH_MAP_SRC := tests/bench/map_bench.c vtd/pagetable.c
+BENCH_MAP_HDR := $(wildcard vtd/*.h include/*.h tests/host/platform/*.h)
 
-$(B)/bench/map_bench: $(BENCH_MAP_SRC) $(wildcard vtd/*.h include/*.h tests/host/platform/*.h) Makefile bench.mk | tools-check
+$(B)/bench/map_bench: $(BENCH_MAP_SRC) $(BENCH_MAP_HDR) Makefile bench.mk | tools-check
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(BENCH_CFLAGS) $(BENCH_MAP_SRC) -o $@
 

@@ -389,7 +389,7 @@ static void test_broken_e820(void **state)
 	BP->e820_table[0] = (struct boot_e820_entry){ MIB(2), MIB(1), 2 };
 	BP->e820_table[1].size = 0;
 	bi = read_into(-EBADMSG);	/* what lay below 9F000h is gone, the command line with it */
-	assert_string_equal(bi->error, "boot_params: setup_data node 0 at 0x30010 is not in RAM");
+	assert_string_equal(bi->error, "boot_params: the command line at 0x20000 is not in RAM");
 	assert_int_equal(bi->map[0].len, MIB(1));
 	assert_int_equal(bi->map[1].base, MIB(2));
 	assert_int_equal(bi->map[1].kind, MEM_RESERVED);
