@@ -51,7 +51,7 @@ SRC_ASM   := $(sort $(wildcard kernel/*.S kernel/*/*.S))
 # The Linux target, for its place of the stack canary, which libfdt's objects use as well.
 FW_COMMON := --target=x86_64-unknown-linux-gnu -g -ffreestanding -fpie -fvisibility=hidden \
 	-mno-red-zone -ffile-prefix-map=$(CURDIR)=.
-FW_CFLAGS := $(FW_COMMON) -std=gnu11 -O2 -fno-omit-frame-pointer \
+FW_CFLAGS := $(FW_COMMON) -std=gnu11 -fno-omit-frame-pointer \
 	-fno-asynchronous-unwind-tables -fno-strict-aliasing -fno-common -ffunction-sections \
 	-fdata-sections -fshort-wchar -nostdlibinc -isystem kernel/seam/libc \
 	-DBATON_VERSION='"$(VERSION)"' $(FW_DEFS) $(WARN)
@@ -64,6 +64,9 @@ EFI_CFLAGS := -isystem /usr/include/efi -isystem /usr/include/efi/x86_64 -DGNU_E
 EARLY := efi/% kernel/entry.c kernel/config.c kernel/console/printf.c kernel/machine/string.c \
 	kernel/machine/cpu.c kernel/handover/bootparams.c kernel/memory/memmap.c \
 	kernel/nic/nic.c
+# Small, but for what runs per page, per byte or per frame.
+HOT := vtd/pagetable.c kho/crc32c.c kernel/stream/frame.c kernel/machine/string.c kernel/nic/port.c
+opt = $(if $(filter $(HOT),$(1)),-O2,-Os)
 ssp = $(if $(filter $(EARLY),$(1)),-fno-stack-protector,-fstack-protector-strong)
 
 FW_OBJ := $(SRC_LIB:%.c=$(B)/fw/%.o) $(SRC_ABOVE:%.c=$(B)/fw/%.o) $(SRC_ASM:%.S=$(B)/fw/%.o)
@@ -82,21 +85,21 @@ tools-check:
 
 $(B)/fw/vtd/%.o: vtd/%.c Makefile | tools-build
 	@mkdir -p $(@D)
-	$(Q)$(CLANG) $(FW_CFLAGS) $(call ssp,$<) -iquote include -iquote kernel/seam -MMD -c $< -o $@
+	$(Q)$(CLANG) $(FW_CFLAGS) $(call opt,$<) $(call ssp,$<) -iquote include -iquote kernel/seam -MMD -c $< -o $@
 $(B)/fw/kho/%.o: kho/%.c $(FDT_INC)/libfdt.h Makefile | tools-build
 	@mkdir -p $(@D)
-	$(Q)$(CLANG) $(FW_CFLAGS) $(call ssp,$<) -iquote include -iquote kernel/seam -isystem $(FDT_INC) -MMD -c $< -o $@
+	$(Q)$(CLANG) $(FW_CFLAGS) $(call opt,$<) $(call ssp,$<) -iquote include -iquote kernel/seam -isystem $(FDT_INC) -MMD -c $< -o $@
 $(B)/fw/efi/%.o: efi/%.c Makefile | tools-build
 	@mkdir -p $(@D)
-	$(Q)$(CLANG) $(FW_CFLAGS) $(call ssp,$<) -iquote include -iquote . -iquote kernel/seam $(EFI_CFLAGS) -MMD -c $< -o $@
+	$(Q)$(CLANG) $(FW_CFLAGS) $(call opt,$<) $(call ssp,$<) -iquote include -iquote . -iquote kernel/seam $(EFI_CFLAGS) -MMD -c $< -o $@
 $(B)/fw/kernel/%.o: kernel/%.c $(FDT_INC)/libfdt.h Makefile | tools-build
 	@mkdir -p $(@D)
-	$(Q)$(CLANG) $(FW_CFLAGS) $(call ssp,$<) -iquote include -iquote . -iquote kernel/seam \
+	$(Q)$(CLANG) $(FW_CFLAGS) $(call opt,$<) $(call ssp,$<) -iquote include -iquote . -iquote kernel/seam \
 		$(if $(filter kernel/machine/string.c,$<),-fno-builtin) \
 		$(if $(filter kernel/machine/runtime.c,$<),$(EFI_CFLAGS)) -MMD -c $< -o $@
 $(B)/fw/tests/%.o: tests/%.c Makefile | tools-build
 	@mkdir -p $(@D)
-	$(Q)$(CLANG) $(FW_CFLAGS) $(call ssp,$<) -iquote include -iquote . -iquote kernel/seam -MMD -c $< -o $@
+	$(Q)$(CLANG) $(FW_CFLAGS) $(call opt,$<) $(call ssp,$<) -iquote include -iquote . -iquote kernel/seam -MMD -c $< -o $@
 $(B)/fw/kernel/%.o: kernel/%.S Makefile | tools-build
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(FW_COMMON) -MMD -c $< -o $@

@@ -78,6 +78,16 @@ static bool has_domain(const struct node *n, uint32_t id)
 /* Records that contradict each other. */
 static int cross_check(const struct node *n, struct kho_refusal *why)
 {
+	for (uint32_t i = 0; i < n->nr_units; i++)
+		for (uint32_t j = 0; j < i; j++)
+			if (n->unit[i].index == n->unit[j].index ||
+			    n->unit[i].regs_pa == n->unit[j].regs_pa)
+				return kho_refuse(why, -EBADMSG, "unit", "stands twice",
+						  n->unit[i].regs_pa, n->unit[i].index);
+	for (uint32_t i = 0; i < n->nr_digests; i++)
+		if (n->digest[i].kind != NODE_DIGEST_TABLE && n->digest[i].kind != NODE_DIGEST_METADATA)
+			return kho_refuse(why, -EBADMSG, "digest", "is of an unknown kind",
+					  n->digest[i].pa, n->digest[i].kind);
 	for (uint32_t i = 0; i < n->nr_domains; i++) {
 		for (uint32_t j = 0; j < i; j++)
 			if (n->domain[i].id == n->domain[j].id ||

@@ -263,6 +263,14 @@ void iommu_domain_destroy(struct iommu *mmu, size_t domain)
 			mmu->device[i].domain = (uint32_t)domain;
 }
 
+static bool did_in_use(const struct iommu *mmu, size_t unit, uint16_t did)
+{
+	for (size_t i = 0; i < mmu->nr_devices; i++)
+		if (mmu->device[i].unit == unit && mmu->device[i].did == did)
+			return true;
+	return false;
+}
+
 static int attach_rid(struct iommu *mmu, size_t unit, uint16_t segment, uint16_t rid, size_t domain,
 		      uint16_t did)
 {
@@ -274,20 +282,21 @@ static int attach_rid(struct iommu *mmu, size_t unit, uint16_t segment, uint16_t
 		return -ENOSPC;
 	err = vtd_context_set(u->vtd.root, rid, vtd_context_entry(ss->top, did, vtd_aw_of_levels(ss->levels)),
 			      u->vtd.caps.coherent);
-	if (!err)
-		err = vtd_inval_context_added(&u->vtd, rid, did);
 	if (err)
 		return err;
+	/* Recorded before it is certain, so that whoever undoes it finds it. */
 	mmu->device[mmu->nr_devices++] = (struct iommu_device){
 		.unit = unit, .segment = segment, .rid = rid, .domain = (uint32_t)domain, .did = did,
 	};
-	return 0;
+	return vtd_inval_context_added(&u->vtd, rid, did);
 }
 
 /* The DID under which an alias is in this domain already, or a fresh one. */
 static int did_for(struct iommu *mmu, size_t unit, uint16_t segment, const uint16_t *ids, size_t n,
 		   size_t domain, uint16_t *did)
 {
+	bool found = false;
+
 	for (size_t i = 0; i < n; i++) {
 		const struct iommu_device *d = iommu_device_of(mmu, segment, ids[i]);
 
@@ -295,10 +304,10 @@ static int did_for(struct iommu *mmu, size_t unit, uint16_t segment, const uint1
 			return -EEXIST;
 		if (d) {
 			*did = d->did;
-			return 0;
+			found = true;
 		}
 	}
-	return vtd_dids_alloc(&mmu->unit[unit].vtd.dids, did);
+	return found ? 0 : vtd_dids_alloc(&mmu->unit[unit].vtd.dids, did);
 }
 
 int iommu_attach(struct iommu *mmu, size_t fn, size_t domain)
@@ -306,7 +315,7 @@ int iommu_attach(struct iommu *mmu, size_t fn, size_t domain)
 	const int unit = iommu_unit_of(mmu, fn);
 	const uint16_t segment = mmu->fns[fn].segment;
 	const size_t before = mmu->nr_devices;
-	uint16_t ids[PCI_MAX_REQUESTER_IDS], did;
+	uint16_t ids[PCI_MAX_REQUESTER_IDS], did = 0;
 	size_t n;
 	int err;
 
@@ -317,17 +326,12 @@ int iommu_attach(struct iommu *mmu, size_t fn, size_t domain)
 	for (size_t i = 0; i < n && !err; i++)
 		if (!iommu_device_of(mmu, segment, ids[i]))
 			err = attach_rid(mmu, (size_t)unit, segment, ids[i], domain, did);
-	while (err && mmu->nr_devices > before)	/* the last detach frees the DID */
+	while (err && mmu->nr_devices > before)
 		iommu_detach(mmu, segment, mmu->device[mmu->nr_devices - 1].rid);
+	/* The last detach frees the DID; if there was none to detach, nobody has. */
+	if (err && err != -EEXIST && !did_in_use(mmu, (size_t)unit, did))
+		vtd_dids_free(&mmu->unit[unit].vtd.dids, did);
 	return err;
-}
-
-static bool did_in_use(const struct iommu *mmu, size_t unit, uint16_t did)
-{
-	for (size_t i = 0; i < mmu->nr_devices; i++)
-		if (mmu->device[i].unit == unit && mmu->device[i].did == did)
-			return true;
-	return false;
 }
 
 int iommu_detach(struct iommu *mmu, uint16_t segment, uint16_t rid)

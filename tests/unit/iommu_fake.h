@@ -217,9 +217,9 @@ static void bring_up(void)
 }
 
 /* A domain with one page mapped; its index. */
-static size_t domain_with(iova_t iova, paddr_t pa)
+static inline size_t domain_with(iova_t iova, paddr_t pa)
 {
-	const int d = iommu_domain_create(&mmu, 0, VTD_PG_4K);
+	const int d = iommu_domain_create(&mmu, 0, VTD_PG_4K, IOMMU_IOVA_BITS);
 
 	assert_true(d >= 0);
 	assert_int_equal(vtd_ss_map(&mmu.domain[d].ss, iova, pa, PAGE_SIZE, VTD_SS_RW), 0);

@@ -42,7 +42,7 @@ static bool invalidated(unsigned type, unsigned did)
 	return false;
 }
 
-/* ---- discovery ------------------------------------------------------------------------------------ */
+/* ---- discovery ------------------------------------------------------------------------------- */
 
 /* iommu.discover_only_masks_events, and keeps the evidence */
 static void test_discover(void **state)
@@ -62,7 +62,7 @@ static void test_discover(void **state)
 	assert_int_equal(mmu.unit[0].found.gsts, FAKE_TE);
 	assert_int_equal(mmu.unit[0].found.rtaddr, 0x123000);
 	assert_int_equal(mmu.unit[0].nr_faults, 1);
-	assert_int_equal(mmu.unit[0].fault.rid, NIC_RID);
+	assert_int_equal(mmu.unit[0].fault[0].rid, NIC_RID);
 	assert_true(fake.frcd[1][1] >> 63);
 	for (size_t i = 0; i < fake.nr_log; i++)
 		assert_true(fake.log[i].reg == 0x38 || fake.log[i].reg == 0xa0);
@@ -112,7 +112,7 @@ static void test_nothing(void **state)
 	assert_int_equal(discover(&why), -ENOMEM);
 }
 
-/* ---- from firmware's state to "everything denied" ------------------------------------------------------ */
+/* ---- from firmware's state to "everything denied" -------------------------------------------- */
 
 /* iommu.silence: endpoints without an RMRR lose bus master, bridges and RMRR devices keep it */
 static void test_silence(void **state)
@@ -184,7 +184,7 @@ static void test_stuck(void **state)
 	assert_int_equal(iommu_bring_up(&mmu), -ETIMEDOUT);
 }
 
-/* ---- devices -------------------------------------------------------------------------------------------- */
+/* ---- devices --------------------------------------------------------------------------------- */
 
 /* iommu.attach_and_detach */
 static void test_attach(void **state)
@@ -208,11 +208,12 @@ static void test_attach(void **state)
 	assert_int_equal(entry_of(NIC_RID).hi & 7, mmu.domain[d].ss.levels - 2);
 	assert_int_equal(entry_of(NIC_RID).lo >> 2 & 3, 0);	/* untranslated requests, second-stage */
 
-	/* A second time: refused, and no id is lost. */
+	/* A second time: nothing changes; into another domain: refused; no id is lost. */
 	const uint32_t used = dids->nr_used;
-	assert_int_equal(iommu_attach(&mmu, NIC, d), -EEXIST);
+	assert_int_equal(iommu_attach(&mmu, NIC, d), 0);
+	assert_int_equal(iommu_attach(&mmu, NIC, domain_with(GIB(4), MIB(8))), -EEXIST);
 	assert_int_equal(dids->nr_used, used);
-	assert_true(present(NIC_RID));
+	assert_int_equal(did_of(NIC_RID), did);
 
 	fake.nr_done = 0;
 	assert_int_equal(iommu_detach(&mmu, 0, NIC_RID), 0);
@@ -240,7 +241,7 @@ static void test_detach_stuck(void **state)
 	assert_true(vtd_dids_used(&mmu.unit[0].vtd.dids, did));
 }
 
-/* iommu.aliases_share_one_did; one that is taken undoes the others */
+/* iommu.aliases_share_one_did, given back with the last of them */
 static void test_aliases(void **state)
 {
 	struct vtd_dids *dids = &mmu.unit[0].vtd.dids;
@@ -259,10 +260,13 @@ static void test_aliases(void **state)
 	assert_int_equal(iommu_detach(&mmu, 0, FAR_RID), 0);
 	assert_int_equal(dids->nr_used, used + 1);	/* the alias still uses it */
 
-	assert_int_equal(iommu_attach(&mmu, FAR, d), -EEXIST);
+	assert_int_equal(iommu_attach(&mmu, FAR, domain_with(GIB(4), MIB(8))), -EEXIST);
 	assert_false(present(FAR_RID));
-	assert_true(present(PCI_RID(1, 0, 1)));
+	assert_int_equal(iommu_attach(&mmu, FAR, d), 0);
+	assert_true(present(FAR_RID));
+	assert_int_equal(did_of(FAR_RID), did_of(PCI_RID(1, 0, 1)));
 	assert_int_equal(dids->nr_used, used + 1);
+	assert_int_equal(iommu_detach(&mmu, 0, FAR_RID), 0);
 	assert_int_equal(iommu_detach(&mmu, 0, PCI_RID(1, 0, 1)), 0);
 	assert_int_equal(dids->nr_used, used);
 }
@@ -331,7 +335,7 @@ static void test_limits(void **state)
 	bring_up();
 	while (mmu.nr_domains < IOMMU_MAX_DOMAINS)
 		last = domain_with(GIB(4), MIB(8));
-	assert_int_equal(iommu_domain_create(&mmu, 0, VTD_PG_4K), -ENOSPC);
+	assert_int_equal(iommu_domain_create(&mmu, 0, VTD_PG_4K, IOMMU_IOVA_BITS), -ENOSPC);
 	mmu.nr_devices = IOMMU_MAX_DEVICES;
 	assert_int_equal(iommu_attach(&mmu, NIC, last), -ENOSPC);
 	assert_false(present(NIC_RID));

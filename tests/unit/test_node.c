@@ -88,7 +88,7 @@ static void test_empty(void **state)
 {
 	(void)state;
 	memset(&n, 0, sizeof(n));
-	n.tsc_khz = 1;
+	n.tsc_khz = 1000000;
 	assert_int_equal(read_node(write_node()), 0);
 	assert_memory_equal(&got, &n, sizeof(n));
 }
@@ -103,8 +103,10 @@ static void test_full(void **state)
 	n.nr_ports = NODE_MAX_PORTS;
 	n.nr_digests = NODE_MAX_DIGESTS;
 	n.next_domain_id = NODE_MAX_DOMAINS;
-	for (uint32_t i = 0; i < NODE_MAX_UNITS; i++)
+	for (uint32_t i = 0; i < NODE_MAX_UNITS; i++) {
 		n.unit[i].index = i;
+		n.unit[i].regs_pa = 0xfed90000 + i * PAGE_SIZE;
+	}
 	for (uint32_t i = 0; i < NODE_MAX_DOMAINS; i++) {
 		n.domain[i].id = i;
 		n.domain[i].top_pa = (i + 1) * PAGE_SIZE;
@@ -114,8 +116,10 @@ static void test_full(void **state)
 		n.device[i].domain = i % NODE_MAX_DOMAINS;
 		n.device[i].rid = (uint16_t)i;
 	}
-	for (uint32_t i = 0; i < NODE_MAX_DIGESTS; i++)
+	for (uint32_t i = 0; i < NODE_MAX_DIGESTS; i++) {
 		n.digest[i].crc32c = i;
+		n.digest[i].kind = i % 2 ? NODE_DIGEST_TABLE : NODE_DIGEST_METADATA;
+	}
 	assert_int_equal(read_node(write_node()), 0);
 	assert_memory_equal(&got, &n, sizeof(n));
 }
@@ -168,12 +172,32 @@ static void test_truncated(void **state)
 
 /* Contradictions under a right digest: another Baton's mistake, not a flipped bit. */
 static void no_tsc(void) { n.tsc_khz = 0; }
+static void slow_tsc(void) { n.tsc_khz = 99999; }
+static void fast_tsc(void) { n.tsc_khz = 20000001; }
+static void slowest_tsc(void) { n.tsc_khz = 100000; }
+static void fastest_tsc(void) { n.tsc_khz = 20000000; }
 static void domain_id_twice(void) { n.domain[1].id = 2; }
 static void domain_top_twice(void) { n.domain[1].top_pa = n.domain[0].top_pa; }
 static void domain_id_of_the_future(void) { n.next_domain_id = 8; }
 static void device_without_unit(void) { n.device[1].unit = 1; }
 static void device_without_domain(void) { n.device[1].domain = 3; }
 static void device_of_unit_by_position(void) { n.device[2].unit = 1; }
+static void unit_index_twice(void)
+{
+	n.unit[1].index = n.unit[0].index;
+	n.device[1].unit = n.device[2].unit = n.unit[0].index;
+}
+
+static void unit_regs_twice(void)
+{
+	n.unit[1].regs_pa = n.unit[0].regs_pa;
+}
+
+static void digest_kind(void)
+{
+	n.digest[1].kind = 3;
+}
+
 static void device_twice(void) { n.device[2].rid = 0x18; }
 static void port_without_domain(void) { n.port[0].domain = 0; }
 static void no_domains(void) { n.nr_domains = n.nr_ports = 0; }
@@ -191,7 +215,11 @@ static const struct {
 	{ "node.sample_is_good", nothing, NULL, NULL, 0 },
 	{ "node.same_rid_on_another_segment", same_rid_elsewhere, NULL, NULL, 0 },
 	{ "node.highest_id_just_given_out", last_id_given_out, NULL, NULL, 0 },
-	{ "node.no_tsc_rate", no_tsc, "baton node", "gives no TSC rate", 0 },
+	{ "node.no_tsc_rate", no_tsc, "baton node", "gives an impossible TSC rate", 0 },
+	{ "node.tsc_below_100_mhz", slow_tsc, "baton node", "gives an impossible TSC rate", 99999 },
+	{ "node.tsc_above_20_ghz", fast_tsc, "baton node", "gives an impossible TSC rate", 20000001 },
+	{ "node.tsc_100_mhz", slowest_tsc, NULL, NULL, 0 },
+	{ "node.tsc_20_ghz", fastest_tsc, NULL, NULL, 0 },
 	{ "node.domain_id_twice", domain_id_twice, "domains", "stand twice", 2 },
 	{ "node.domain_top_twice", domain_top_twice, "domains", "stand twice", 8 },
 	{ "node.domain_id_of_the_future", domain_id_of_the_future, "domain",
@@ -202,6 +230,9 @@ static const struct {
 	  "names a unit or domain that is not there", 0x19 },
 	{ "node.device_without_domain", device_without_domain, "device",
 	  "names a unit or domain that is not there", 0x18 },
+	{ "node.unit_index_twice", unit_index_twice, "unit", "stands twice", 0 },
+	{ "node.unit_regs_twice", unit_regs_twice, "unit", "stands twice", 4 },
+	{ "node.digest_kind", digest_kind, "digest", "is of an unknown kind", 3 },
 	{ "node.device_twice", device_twice, "device", "stands twice", 0x18 },
 	{ "node.port_without_domain", port_without_domain, "port",
 	  "names a domain that is not there", 0 },

@@ -105,7 +105,7 @@ static void test_round_trip(void **state)
 	size_t used;
 
 	(void)state;
-	n.tsc_khz = 1000;
+	n.tsc_khz = 1000000;
 	fake.irta = 0x777000;
 	assert_int_equal(picture_record(&mmu, &n), 0);
 	picture_of_node(&n, &p);

@@ -30,6 +30,11 @@ void check_ok(enum check_id id, bool ok, const char *fmt, ...)
 	bad[id] |= !ok;
 }
 
+void check_eq(enum check_id id, const char *what, uint64_t got, uint64_t want)
+{
+	check_ok(id, got == want, "%s", what);
+}
+
 static const struct prove_ids ids = {
 	.mode = CHECK_HANDOFF_MODE_UNCHANGED, .preserved = CHECK_MEMORY_TABLES_PRESERVED,
 	.tables = CHECK_MEMORY_TABLES_UNCHANGED, .root = CHECK_RESTORE_ROOT_ENTRIES,
@@ -149,7 +154,8 @@ static void test_damage(void **state)
 	root[2 * 7] = extra | 1;		/* a bus that no record explains */
 	preserve(extra);
 	prove();
-	assert_true(only_bad(ids.root));
+	assert_true(bad[ids.root] && !bad[ids.context] && !bad[ids.preserved]);
+	assert_true(bad[ids.tables]);		/* a table without a digest */
 	root[2 * 7] = 0;
 
 	p.unit[0].rtaddr |= 1 << 10;		/* scalable mode */
@@ -161,6 +167,16 @@ static void test_damage(void **state)
 	prove();
 	assert_true(only_bad(ids.tables));
 	p.domain[nic].table_pages--;
+
+	n.digest[--n.nr_digests].kind = 0;	/* a table that nobody digested */
+	prove();
+	assert_true(only_bad(ids.tables));
+	n.digest[n.nr_digests++].kind = NODE_DIGEST_TABLE;
+
+	mmu.unit[0].vtd.regs += PAGE_SIZE;	/* a unit that no record names */
+	prove();
+	assert_true(only_bad(ids.root));
+	mmu.unit[0].vtd.regs -= PAGE_SIZE;
 
 	p.device[0].did = p.device[1].did;	/* one id for two tables */
 	prove();
@@ -197,6 +213,16 @@ static void test_preserved(void **state)
 	preserve(BUFFER);
 	prove();
 	assert_true(only_bad(CHECK_COUNT));
+}
+
+/* prove.no_device_reaches_a_table: preserved or not */
+static void test_table_as_buffer(void **state)
+{
+	(void)state;
+	n.digest[n.nr_digests++] = (struct node_digest_ser){
+		.pa = BUFFER, .kind = NODE_DIGEST_METADATA };
+	prove();
+	assert_true(only_bad(ids.preserved));
 }
 
 /* prove.rmrr: what firmware named needs no preserving, for that domain alone and no page more */
@@ -303,6 +329,7 @@ int main(void)
 		cmocka_unit_test_setup(test_damage, setup),
 		cmocka_unit_test_setup(test_nothing, setup),
 		cmocka_unit_test_setup(test_preserved, setup),
+		cmocka_unit_test_setup(test_table_as_buffer, setup),
 		cmocka_unit_test_setup(test_rmrr, setup),
 		cmocka_unit_test_setup(test_record_tables, setup),
 		cmocka_unit_test_setup(test_digests, setup),

@@ -42,7 +42,7 @@ static int setup(void **state)
 	return 0;
 }
 
-/* ---- generation 0 ------------------------------------------------------------------------------ */
+/* ---- generation 0 ---------------------------------------------------------------------------- */
 
 /* window.create: 4 MiB aligned, above 16 MiB, below 4 GiB, in conventional memory alone */
 static void test_create(void **state)
@@ -66,7 +66,7 @@ static void test_create(void **state)
 	assert_int_equal(window_create(&bi, MIB(496), &w), -ENOMEM);
 }
 
-/* ---- later ------------------------------------------------------------------------------------- */
+/* ---- later ----------------------------------------------------------------------------------- */
 
 static void lay_array(const struct kho_scratch_entry *e, size_t nr)
 {
