@@ -169,6 +169,9 @@ MODEL_OBJ := $(MODEL_SRC:%.c=$(B)/model/%.o)
 $(B)/model/vtd/%.o: vtd/%.c Makefile | tools-check
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(HOST_CFLAGS) -iquote include -iquote tests/model -MMD -c $< -o $@
+$(B)/model/tests/model/%.o: tests/model/%.c Makefile | tools-check
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(HOST_CFLAGS) -iquote include -iquote tests/model -MMD -c $< -o $@
 $(B)/model/%.o: %.c Makefile | tools-check
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(HOST_CFLAGS) -iquote include -iquote tests/model -iquote . -MMD -c $< -o $@

@@ -230,53 +230,54 @@ static void open_keep(const struct run *r)
 }
 
 /* Before anything is touched: a machine without a NIC for us is left as it was. */
-static size_t select_port(const struct run *r)
+static size_t select_ports(const struct run *r, size_t fns[PORT_MAX])
 {
 	char why[200];
-	const int fn = port_select(r->mmu, &r->cfg, r->bi, why, sizeof(why));
+	const int n = port_select(r->mmu, &r->cfg, r->bi, fns, why, sizeof(why));
 
-	if (fn < 0)
+	if (n < 0)
 		verdict_end(VERDICT_NO_NIC, "%s", why);
-	if (r->cfg.has_hostile && (r->cfg.hostile.segment != r->mmu->fns[fn].segment ||
-				   r->cfg.hostile.rid != r->mmu->fns[fn].rid))
+	for (int i = 0; r->cfg.has_hostile && i < n; i++)
+		if (r->cfg.hostile.segment == r->mmu->fns[fns[i]].segment &&
+		    r->cfg.hostile.rid == r->mmu->fns[fns[i]].rid)
+			return (size_t)n;
+	if (r->cfg.has_hostile)
 		verdict_end(VERDICT_CONFIG,
-			    "hostile= names another device than the test NIC; that is not implemented in this version");
-	return (size_t)fn;
+			    "hostile= names a device that is no test NIC; that is not implemented in this version");
+	return (size_t)n;
 }
 
 static void start_port(struct run *r, size_t fn)
 {
+	struct port *p = &r->port[r->nr_ports];
+	const struct nic *nic = &p->nic;
 	int err;
 
 	phase_set("starting the NIC");
-	err = port_prepare(&r->port, r->mmu, r->bi, fn);
+	err = port_prepare(p, r->mmu, r->bi, fn, (uint16_t)(r->nr_ports + 1));
 	if (err == -ENOMEM)
-		verdict_end(VERDICT_MEMORY, "no memory left for the NIC's rings and buffers; it needs 10 MiB in one piece below scratch or above");
+		verdict_end(VERDICT_MEMORY, "no memory left for the NIC's rings and buffers; it needs 10 MiB in one piece");
 	if (!err)
-		err = port_start(&r->port, r->mmu);
+		err = port_start(p, r->mmu);
 	if (err)
 		verdict_end(err == -ETIMEDOUT ? VERDICT_TIMEOUT : VERDICT_NO_NIC,
 			    "NIC %02x:%02x.%x does not start (error %d); is the link up?",
-			    PCI_BUS(r->port.nic.rid), PCI_DEV(r->port.nic.rid), PCI_FN(r->port.nic.rid),
-			    -err);
-	r->have_port = true;
+			    PCI_BUS(nic->rid), PCI_DEV(nic->rid), PCI_FN(nic->rid), -err);
+	r->nr_ports++;
 	platform_log("nic: %s at %02x:%02x.%x, address %02x:%02x:%02x:%02x:%02x:%02x, DID %u, receive ring of %u at iova %llx",
-		     nic_name(&r->port.nic), PCI_BUS(r->port.nic.rid), PCI_DEV(r->port.nic.rid),
-		     PCI_FN(r->port.nic.rid), r->port.nic.mac[0], r->port.nic.mac[1],
-		     r->port.nic.mac[2], r->port.nic.mac[3], r->port.nic.mac[4], r->port.nic.mac[5],
-		     iommu_device_of(r->mmu, r->port.nic.segment, r->port.nic.rid)->did,
-		     r->port.control->rx.entries, (unsigned long long)r->port.control->rx.ring_iova);
-	platform_log("ready %llu ms after leaving firmware",
-		     (unsigned long long)time_tsc_to_us(cpu_tsc() - r->bi->firmware_exit_tsc) / 1000);
+		     nic_name(nic), PCI_BUS(nic->rid), PCI_DEV(nic->rid), PCI_FN(nic->rid), nic->mac[0],
+		     nic->mac[1], nic->mac[2], nic->mac[3], nic->mac[4], nic->mac[5],
+		     iommu_device_of(r->mmu, nic->segment, nic->rid)->did,
+		     p->control->rx.entries, (unsigned long long)p->control->rx.ring_iova);
 }
 
 static void begin(struct run *r)
 {
-	size_t fn;
+	size_t fns[PORT_MAX], n;
 	int err;
 
 	phase_set("choosing the NIC");
-	fn = select_port(r);
+	n = select_ports(r, fns);
 	phase_set("silencing devices");
 	verdict_set_fence(fence_everything);
 	iommu_silence_devices(r->mmu);
@@ -286,10 +287,23 @@ static void begin(struct run *r)
 	err = iommu_bring_up(r->mmu);
 	if (err)
 		unit_failed(r, err);
-	start_port(r, fn);
+	for (size_t i = 0; i < n; i++)
+		start_port(r, fns[i]);
+	platform_log("ready %llu ms after leaving firmware",
+		     (unsigned long long)time_tsc_to_us(cpu_tsc() - r->bi->firmware_exit_tsc) / 1000);
 }
 
 /* ---- the stream and its end --------------------------------------------------------------------- */
+
+/* The stream that stands furthest back. */
+static uint64_t slowest(const struct run *r)
+{
+	uint64_t next = UINT64_MAX;
+
+	for (size_t i = 0; i < r->nr_ports; i++)
+		next = MIN(next, r->port[i].control->account.next);
+	return next;
+}
 
 static void serve_stream(struct run *r)
 {
@@ -297,31 +311,34 @@ static void serve_stream(struct run *r)
 	uint64_t middle;
 
 	phase_set("stream");
-	if (!r->have_port)
+	if (!r->nr_ports)
 		return;
 	if (run_is_last(r) && r->cfg.faults) {
-		middle = r->port.control->account.next;
+		middle = slowest(r);
 		middle += (end > middle ? end - middle : 0) / 2;
-		if (traffic_run(r, middle) == TRAFFIC_REACHED)
-			selftest_replace(r);
+		if (traffic_run(r, middle))
+			for (size_t i = 0; i < r->nr_ports; i++)
+				selftest_replace(r, &r->port[i]);
 	}
-	if (traffic_run(r, end) != TRAFFIC_STALLED)
+	if (traffic_run(r, end))
 		return;
 	r->stalled = true;
 	platform_log("stream: no frame for %u s; is the sender running and the link up?",
-		     (r->port.control->account.next ? TRAFFIC_STALL_US : TRAFFIC_FIRST_US) / 1000000);
+		     (slowest(r) ? TRAFFIC_STALL_US : TRAFFIC_FIRST_US) / 1000000);
 }
 
 static void finish_stream(struct run *r)
 {
-	const struct stream_account_ser *a;
+	for (size_t i = 0; i < r->nr_ports; i++) {
+		const struct stream_account_ser *a = &r->port[i].control->account;
 
-	if (!r->have_port)
+		check_ok(CHECK_STREAM_COMPLETE, account_ended(a) && a->good == r->cfg.frames,
+			 "stream %u: %llu of %u frames arrived", r->port[i].control->stream,
+			 (unsigned long long)a->good, r->cfg.frames);
+		port_heartbeat(&r->port[i], true);	/* the sender learns that all has arrived */
+	}
+	if (!r->nr_ports)
 		return;
-	a = &r->port.control->account;
-	check_ok(CHECK_STREAM_COMPLETE, account_ended(a) && a->good == r->cfg.frames,
-		 "%llu of %u frames arrived", (unsigned long long)a->good, r->cfg.frames);
-	port_heartbeat(&r->port, true);		/* the sender learns that all has arrived */
 	if (!r->cfg.faults) {
 		check_skip(CHECK_REPLACE_HITLESS, "faults=no");
 		check_skip(CHECK_FAULT_UNMAPPED_BLOCKED, "faults=no");
@@ -329,64 +346,97 @@ static void finish_stream(struct run *r)
 		return;
 	}
 	phase_set("fault tests");
-	selftest_replace_check(r);
-	selftest_unmapped(r);
+	for (size_t i = 0; i < r->nr_ports; i++)
+		selftest_replace_check(r, &r->port[i]);
+	for (size_t i = 0; i < r->nr_ports; i++)
+		selftest_unmapped(r, &r->port[i]);
+}
+
+/* Copies of the streams' accounts: the ports do not outlive the teardown. */
+struct streams {
+	size_t n;
+	unsigned number[PORT_MAX];
+	struct stream_account_ser account[PORT_MAX];
+};
+
+static struct streams keep_streams(const struct run *r)
+{
+	struct streams s = { .n = r->nr_ports };
+
+	for (size_t i = 0; i < s.n; i++) {
+		s.number[i] = r->port[i].control->stream;
+		s.account[i] = r->port[i].control->account;
+	}
+	return s;
+}
+
+/* The streams' last words.  Return: their good frames together. */
+static uint64_t summarise_streams(const struct streams *s)
+{
+	uint64_t good = 0;
+
+	for (size_t i = 0; i < s->n; i++) {
+		summary_stream(s->number[i], &s->account[i]);
+		good += s->account[i].good;
+	}
+	return good;
 }
 
 _Noreturn static void finish(struct run *r)
 {
-	struct stream_account_ser account = { 0 };
+	struct streams streams;
+	uint64_t good;
 	unsigned failed;
 
 	finish_stream(r);
-	if (r->have_port)
-		account = r->port.control->account;
+	streams = keep_streams(r);
 	phase_set("teardown");
 	selftest_teardown(r);
 	ktap_print(CHECK_PHASE_FINAL);
 	summary_handovers();
-	summary_stream(&account);
+	good = summarise_streams(&streams);
 	summary_failures();
 	failed = results_failed_checks();
-	if (failed && !account.good)
+	if (failed && !good)
 		verdict_end(VERDICT_FAIL, "generation %u had no stream: the NIC was fenced or left behind (hostile=), or nothing was sent; %u checks failed",
 			    r->cfg.generation, failed);
 	if (failed)
 		verdict_end(VERDICT_FAIL, "%u checks failed; the lines \"# failed:\" above name them",
 			    failed);
 	verdict_end(VERDICT_PASS, "%u generations, %u hand overs, %llu frames, nothing lost or moved",
-		    r->cfg.generation + 1, results.nr_handovers, (unsigned long long)account.good);
+		    r->cfg.generation + 1, results.nr_handovers, (unsigned long long)good);
 }
 
-/* The handoff was dropped: nothing is lost by that.  The stream is served to its end here. */
+/* The handoff was dropped: nothing is lost by that.  The streams are served to their end here. */
 _Noreturn static void go_on_alone(struct run *r)
 {
-	struct stream_account_ser account = { 0 };
+	struct streams streams;
+	uint64_t good, lost = 0;
 
 	phase_set("stream after a dropped handoff");
-	if (r->have_port) {
-		traffic_run(r, r->cfg.frames);
-		port_heartbeat(&r->port, true);
-		account = r->port.control->account;
+	traffic_run(r, r->cfg.frames);
+	for (size_t i = 0; i < r->nr_ports; i++) {
+		port_heartbeat(&r->port[i], true);
+		lost += r->port[i].control->account.lost;
 	}
+	streams = keep_streams(r);
 	selftest_teardown(r);
-	summary_stream(&account);
+	good = summarise_streams(&streams);
 	summary_failures();
-	verdict_end(VERDICT_FAIL, "generation %u could not hand over, the lines above say why; its stream went on: %llu frames, %llu lost",
-		    r->cfg.generation, (unsigned long long)account.good,
-		    (unsigned long long)account.lost);
+	verdict_end(VERDICT_FAIL, "generation %u could not hand over, the lines above say why; its streams went on: %llu frames, %llu lost",
+		    r->cfg.generation, (unsigned long long)good, (unsigned long long)lost);
 }
 
 /* Nothing comes any more: every later generation would wait for it again. */
 _Noreturn static void end_stalled(struct run *r)
 {
-	const struct stream_account_ser account = r->port.control->account;
+	const struct streams streams = keep_streams(r);
 
 	selftest_teardown(r);
 	summary_handovers();
-	summary_stream(&account);
+	summarise_streams(&streams);
 	verdict_end(VERDICT_FAIL, "the stream stopped in generation %u after %llu of %u frames; is the sender running and the link up?",
-		    r->cfg.generation, (unsigned long long)account.next, r->cfg.frames);
+		    r->cfg.generation, (unsigned long long)(streams.n ? streams.account[0].next : 0), r->cfg.frames);
 }
 
 _Noreturn static void hand_over(struct run *r)

@@ -15,9 +15,9 @@ struct run {
 	struct window window;
 	struct acpi_tables acpi;
 	struct iommu *mmu;
-	struct port port;
-	bool have_port;			/* it is attached and its stream is ours */
-	bool stalled;			/* its sender fell silent */
+	struct port port[PORT_MAX];	/* attached, with streams that are ours */
+	size_t nr_ports;
+	bool stalled;			/* a sender fell silent */
 	bool left_hostile;		/* hostile= was left behind in this hand-over */
 	uint64_t setup_tsc;		/* own tables live, units read */
 };
@@ -25,6 +25,14 @@ struct run {
 static inline bool run_is_last(const struct run *r)
 {
 	return r->cfg.generation + 1 >= r->cfg.generations;
+}
+
+/* A port whose device was fenced is no longer ours.  The order of the others stays. */
+static inline void run_drop_port(struct run *r, size_t i)
+{
+	r->nr_ports--;
+	for (; i < r->nr_ports; i++)
+		r->port[i] = r->port[i + 1];
 }
 
 _Noreturn void run(const struct boot_info *bi);

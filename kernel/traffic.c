@@ -15,44 +15,64 @@ uint64_t traffic_share_end(const struct run *r)
 
 static void progress(const struct run *r)
 {
-	const struct stream_account_ser *a = &r->port.control->account;
+	for (size_t i = 0; i < r->nr_ports; i++) {
+		const struct stream_account_ser *a = &r->port[i].control->account;
 
-	if (!a->next) {
-		kprintf("# generation %u: waiting for the first frame (start the sender; heartbeats are going out)\n",
-			r->cfg.generation);
-		return;
+		if (!a->next)
+			kprintf("# generation %u, stream %u: waiting for the first frame (start the sender; heartbeats are going out)\n",
+				r->cfg.generation, r->port[i].control->stream);
+		else
+			kprintf("# generation %u, stream %u: %llu of %u frames, %llu lost\n",
+				r->cfg.generation, r->port[i].control->stream,
+				(unsigned long long)a->next, r->cfg.frames, (unsigned long long)a->lost);
 	}
-	kprintf("# generation %u: %llu of %u frames, %llu lost\n", r->cfg.generation,
-		(unsigned long long)a->next, r->cfg.frames, (unsigned long long)a->lost);
 }
 
-enum traffic_end traffic_run(struct run *r, uint64_t until)
+static bool reached(const struct run *r, uint64_t until)
 {
-	const struct stream_account_ser *a = &r->port.control->account;
-	uint64_t heard = platform_us(), next_progress = heard + PROGRESS_US;
-	uint64_t next = a->next;
+	for (size_t i = 0; i < r->nr_ports; i++) {
+		const struct stream_account_ser *a = &r->port[i].control->account;
 
-	while (a->next < until) {
-		const unsigned n = port_poll(&r->port);
+		if (a->next < until && !account_ended(a))
+			return false;
+	}
+	return true;
+}
+
+/* Sum of all positions: it moves as long as any stream does. */
+static uint64_t position(const struct run *r)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < r->nr_ports; i++)
+		sum += r->port[i].control->account.next;
+	return sum;
+}
+
+bool traffic_run(struct run *r, uint64_t until)
+{
+	uint64_t heard = platform_us(), next_progress = heard + PROGRESS_US;
+	uint64_t at = position(r);
+
+	while (!reached(r, until)) {
 		const uint64_t now = platform_us();
 
-		if (a->next != next) {	/* other stations' frames are no sign of life */
-			next = a->next;
+		for (size_t i = 0; i < r->nr_ports; i++) {
+			port_poll(&r->port[i]);
+			port_heartbeat(&r->port[i], false);
+		}
+		if (position(r) != at) {	/* other stations' frames are no sign of life */
+			at = position(r);
 			heard = now;
 		}
-		if (account_ended(a))
-			return TRAFFIC_ENDED;
-		if (now - heard > (a->next ? TRAFFIC_STALL_US : TRAFFIC_FIRST_US))
-			return TRAFFIC_STALLED;
+		if (now - heard > (at ? TRAFFIC_STALL_US : TRAFFIC_FIRST_US))
+			return false;
 		if (now >= next_progress) {
 			progress(r);
 			next_progress = now + PROGRESS_US;
 		}
-		port_heartbeat(&r->port, false);
-		if (!n)
-			platform_relax();
 	}
-	return account_ended(a) ? TRAFFIC_ENDED : TRAFFIC_REACHED;
+	return true;
 }
 
 static void check_faults(const struct run *r)
@@ -73,23 +93,28 @@ static void check_faults(const struct run *r)
 	}
 }
 
+static void check_stream(struct port *p)
+{
+	const struct stream_account_ser *a = &p->control->account;
+	const unsigned stream = p->control->stream;
+
+	check_ok(CHECK_STREAM_NO_LOSS, !a->lost, "stream %u: %llu frames are missing", stream,
+		 (unsigned long long)a->lost);
+	check_ok(CHECK_STREAM_NO_DUPLICATE, !a->duplicate, "stream %u: %llu frames came twice", stream,
+		 (unsigned long long)a->duplicate);
+	check_ok(CHECK_STREAM_NO_CORRUPTION, !a->corrupt, "stream %u: %llu frames are corrupt", stream,
+		 (unsigned long long)a->corrupt);
+	check_ok(CHECK_STREAM_NO_MISPLACEMENT, !a->misplaced, "stream %u: %llu frames are out of place",
+		 stream, (unsigned long long)a->misplaced);
+	port_check_guards(p);
+	check_ok(CHECK_STREAM_GUARDS_INTACT, !p->bad_guard, "stream %u: guard at %llx was written",
+		 stream, (unsigned long long)p->bad_guard);
+}
+
 void traffic_check(struct run *r)
 {
-	if (r->have_port) {
-		const struct stream_account_ser *a = &r->port.control->account;
-
-		check_ok(CHECK_STREAM_NO_LOSS, !a->lost, "%llu frames are missing",
-			 (unsigned long long)a->lost);
-		check_ok(CHECK_STREAM_NO_DUPLICATE, !a->duplicate, "%llu frames came twice",
-			 (unsigned long long)a->duplicate);
-		check_ok(CHECK_STREAM_NO_CORRUPTION, !a->corrupt, "%llu frames are corrupt",
-			 (unsigned long long)a->corrupt);
-		check_ok(CHECK_STREAM_NO_MISPLACEMENT, !a->misplaced, "%llu frames are out of place",
-			 (unsigned long long)a->misplaced);
-		port_check_guards(&r->port);
-		check_ok(CHECK_STREAM_GUARDS_INTACT, !r->port.bad_guard, "guard at %llx was written",
-			 (unsigned long long)r->port.bad_guard);
-	}
+	for (size_t i = 0; i < r->nr_ports; i++)
+		check_stream(&r->port[i]);
 	check_faults(r);
 	ktap_print(CHECK_PHASE_STREAM);
 }

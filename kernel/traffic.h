@@ -4,17 +4,12 @@
 
 #include "kernel/run.h"
 
-enum traffic_end {
-	TRAFFIC_REACHED,	/* the wanted sequence is next */
-	TRAFFIC_ENDED,		/* the last frame of the stream has arrived */
-	TRAFFIC_STALLED,	/* nothing arrived for TRAFFIC_STALL_US */
-};
-
 #define TRAFFIC_FIRST_US	60000000	/* for the first frame of all: somebody starts a sender */
 #define TRAFFIC_STALL_US	10000000	/* between frames */
 
-/* Until the next expected sequence is @until, the stream ends, or it stalls. */
-enum traffic_end traffic_run(struct run *r, uint64_t until);
+/* Until every stream expects @until next, or has ended.  Return: false if all of them stand still
+ * for TRAFFIC_STALL_US. */
+bool traffic_run(struct run *r, uint64_t until);
 
 /* The last sequence of this generation's share, plus one. */
 uint64_t traffic_share_end(const struct run *r);

@@ -208,8 +208,6 @@ static int read_folio(struct kho_reader *r, struct kho_memfd *m, const struct kh
 
 	if (!FIELD_GET(KHO_FOLIO_PFN, ser->head))
 		return 0;
-	if (FIELD_GET(KHO_FOLIO_PFN, ser->head) >= KHO_ADDR_LIMIT / PAGE_SIZE)
-		return kho_refuse(why, -EBADMSG, folio, "exceeds 52 address bits", 0, ser->head);
 	err = kho_claim_chunk(r, folio, f.pa, &order, why);
 	if (err)
 		return err;

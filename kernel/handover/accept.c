@@ -85,7 +85,7 @@ static void check_digests_complete(const struct adoption *a)
 static void check_metadata(const struct adoption *a)
 {
 	const struct kho_subnode *meta = kho_tree_find(&a->kho.tree, KHO_NODE_METADATA);
-	const struct node_digest_ser *bad = prove_digests(a->n, NODE_DIGEST_METADATA);
+	const struct node_digest_ser *bad = prove_digests(a->n, NODE_DIGEST_METADATA, NULL);
 	struct kho_metadata m;
 	struct kho_refusal why;
 

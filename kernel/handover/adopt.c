@@ -38,7 +38,7 @@ static void compare_registers(const struct iommu_unit *u, const struct node_unit
 }
 
 /* Every id that is in use is reserved before one is given out. */
-static void reserve_dids(const struct adoption *a, struct iommu_unit *u, uint32_t index)
+static void reserve_dids(struct adoption *a, struct iommu_unit *u, uint32_t index)
 {
 	vtd_dids_init(&u->vtd.dids, u->vtd.caps.ndoms);
 	for (uint32_t i = 0; i < a->n->nr_devices; i++) {
@@ -46,8 +46,11 @@ static void reserve_dids(const struct adoption *a, struct iommu_unit *u, uint32_
 
 		if (d->unit != index || vtd_dids_used(&u->vtd.dids, d->did))
 			continue;
-		check_ok(CHECK_RESTORE_DID_UNIQUE, !vtd_dids_reserve(&u->vtd.dids, d->did),
-			 "DID %u of %04x cannot be of this unit", d->did, d->rid);
+		if (vtd_dids_reserve(&u->vtd.dids, d->did)) {
+			a->blame.device[i] = true;
+			check_ok(CHECK_RESTORE_DID_UNIQUE, false,
+				 "DID %u of %04x cannot be of this unit", d->did, d->rid);
+		}
 	}
 }
 
@@ -79,7 +82,7 @@ static void take_over_queue(const struct adoption *a, struct iommu_unit *u)
 		 "GSTS was %08x before IQT, %08x before IQA", t->gsts_before_iqt, t->gsts_before_iqa);
 }
 
-static void adopt_units(const struct adoption *a)
+static void adopt_units(struct adoption *a)
 {
 	struct iommu *mmu = a->r->mmu;
 
@@ -136,7 +139,7 @@ static int domain_index(const struct iommu *mmu, uint32_t id)
 }
 
 /* Each shared domain once, from the record; entries are left alone. */
-static void adopt_devices(const struct adoption *a)
+static void adopt_devices(struct adoption *a)
 {
 	struct iommu *mmu = a->r->mmu;
 
@@ -157,8 +160,10 @@ static void adopt_devices(const struct adoption *a)
 			domain = (int)mmu->nr_domains - 1;
 		check_ok(CHECK_RESTORE_ENTRY_MATCHES, u && domain >= 0,
 			 "domain %u of %04x does not fit its unit", d->domain, d->rid);
-		if (!u || domain < 0)
+		if (!u || domain < 0) {
+			a->blame.device[i] = true;
 			continue;
+		}
 		mmu->device[mmu->nr_devices++] = (struct iommu_device){
 			.unit = u->vtd.index, .segment = d->segment, .rid = d->rid,
 			.domain = (uint32_t)domain, .did = d->did,
@@ -184,62 +189,55 @@ static const char *control_fault(const struct adoption *a, const struct stream_c
 	return NULL;
 }
 
-static bool adopt_port(const struct adoption *a)
+/* On failure the device is to blame, and the port is not taken. */
+static void adopt_port(struct adoption *a, const struct node_port_ser *rec)
 {
 	struct run *r = a->r;
-	const struct node_port_ser *rec = &a->n->port[0];
+	struct port *p = &r->port[r->nr_ports];
 	const struct stream_control_ser *c = mem_ptr(rec->control_pa);
+	const struct iommu_device *dev = iommu_device_of(r->mmu, rec->config.segment, rec->config.rid);
 	const char *why = control_fault(a, c);
-	const struct iommu_device *dev;
 
 	if (!why && (c->segment != rec->config.segment || c->rid != rec->config.rid))
 		why = "record and control page name different functions";
-	if (!why && port_adopt(&r->port, r->mmu, rec->control_pa, &why) == 0)
-		why = NULL;
-	check_ok(CHECK_DEVICE_NOT_RESET, !why && !nic_was_reset(&r->port.nic), "%s",
-		 why ? why : "the marks left at start are gone");
+	if (!why && (!dev || r->mmu->domain[dev->domain].id != rec->domain))
+		why = "the NIC has no record of its domain";
+	if (!why && port_adopt(p, r->mmu, rec->control_pa, &why) == 0)
+		why = nic_was_reset(&p->nic) ? "the marks left at start are gone" : NULL;
+	check_ok(CHECK_DEVICE_NOT_RESET, !why, "%02x:%02x.%x: %s", PCI_BUS(rec->config.rid),
+		 PCI_DEV(rec->config.rid), PCI_FN(rec->config.rid), why);
 	if (why)
-		return false;
-	dev = iommu_device_of(r->mmu, c->segment, c->rid);
-	if (!dev || r->mmu->domain[dev->domain].id != rec->domain) {
-		check_ok(CHECK_RESTORE_CONTEXT_ENTRIES, false, "the NIC has no record of its domain");
-		return false;
-	}
-	return true;
+		blame_rid(&a->blame, a->n, rec->config.segment, rec->config.rid);
+	else
+		r->nr_ports++;
 }
 
-/* Table or record checks after which no device may go on over what was adopted. */
-static bool tables_are_sound(void)
+/* ---- who must not go on --------------------------------------------------------------------- */
+
+static void fence(struct run *r, uint16_t segment, uint16_t rid)
 {
-	const enum check_id fatal[] = {
-		CHECK_MEMORY_TABLES_PRESERVED, CHECK_MEMORY_TABLES_UNCHANGED,
-		CHECK_RESTORE_CONTEXT_ENTRIES, CHECK_RESTORE_ENTRY_MATCHES, CHECK_RESTORE_DID_UNIQUE,
-		CHECK_RESTORE_ROOT_ENTRIES, CHECK_HANDOFF_GCMD_KEEPS_TE, CHECK_DEVICE_CONFIG_UNCHANGED,
-		CHECK_DEVICE_BUS_MASTER, CHECK_DEVICE_NOT_RESET,
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(fatal); i++)
-		if (check_failed(fatal[i]))
-			return false;
-	return true;
+	for (size_t i = r->nr_ports; i-- > 0;)
+		if (r->port[i].nic.segment == segment && r->port[i].nic.rid == rid)
+			run_drop_port(r, i);
+	platform_log("adopt: %02x:%02x.%x is fenced", PCI_BUS(rid), PCI_DEV(rid), PCI_FN(rid));
+	iommu_fence(r->mmu, segment, rid);
 }
 
-/* The checks do not say yet whose table it is, so every device that was adopted is stopped. */
-static void fence_adopted(const struct adoption *a)
+static void fence_blamed(struct adoption *a)
 {
 	struct run *r = a->r;
 
 	/* Where the walk met a page that is none of ours, nothing is written through the tables. */
-	if (check_failed(CHECK_MEMORY_TABLES_PRESERVED) || check_failed(CHECK_RESTORE_ROOT_ENTRIES)) {
+	if (a->blame.all && (check_failed(CHECK_MEMORY_TABLES_PRESERVED) ||
+			     check_failed(CHECK_RESTORE_ROOT_ENTRIES))) {
 		iommu_bus_masters_off(r->mmu);
 		r->mmu->nr_devices = 0;
 	}
-	if (a->n->nr_ports)
-		iommu_fence(r->mmu, a->n->port[0].config.segment, a->n->port[0].config.rid);
-	while (r->mmu->nr_devices)
-		iommu_fence(r->mmu, r->mmu->device[0].segment, r->mmu->device[0].rid);
-	r->have_port = false;
-	platform_log("adopt: every adopted device is fenced");
+	for (uint32_t i = 0; i < a->n->nr_devices; i++)
+		if (a->blame.all || a->blame.device[i])
+			fence(r, a->n->device[i].segment, a->n->device[i].rid);
+	if (a->blame.all)
+		iommu_bus_masters_off(r->mmu);
 }
 
 void handover_adopt(struct run *r)
@@ -253,11 +251,11 @@ void handover_adopt(struct run *r)
 	adoption_claim(&a);
 	adopt_units(&a);
 	adopt_devices(&a);
-	r->have_port = a.n->nr_ports && adopt_port(&a);
+	for (uint32_t i = 0; i < a.n->nr_ports; i++)
+		adopt_port(&a, &a.n->port[i]);
 	a.adopted_tsc = cpu_tsc();
 
 	adoption_confirm(&a);
-	if ((a.n->nr_ports && !r->have_port) || !tables_are_sound())
-		fence_adopted(&a);
+	fence_blamed(&a);
 	adoption_report(&a);
 }

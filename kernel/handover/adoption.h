@@ -5,6 +5,7 @@
 
 #include "kernel/handover/node.h"
 #include "kernel/handover/picture.h"
+#include "kernel/handover/prove.h"
 #include "kernel/run.h"
 #include "kho/read.h"
 
@@ -14,7 +15,7 @@ struct adoption {
 	struct node *n;
 	struct picture *picture;
 	uint64_t validated_tsc, adopted_tsc, verified_tsc;
-	uint32_t rdh;			/* when all was verified */
+	struct blame blame;		/* devices that must not go on */
 };
 
 /* Validate the whole handoff: reads only, and takes memory from scratch only.  What is broken as

@@ -4,6 +4,7 @@
 #include "kernel/handover/prove.h"
 #include "kernel/machine/cpu.h"
 #include "kernel/machine/time.h"
+#include "kernel/panic.h"
 #include "kernel/report/ktap.h"
 #include "kho/crc32c.h"
 #include "platform/mem.h"
@@ -22,14 +23,14 @@ static const struct prove_ids adopt_ids = {
 
 /* ---- verify ------------------------------------------------------------------------------------- */
 
-static void verify_tables(const struct adoption *a)
+static void verify_tables(struct adoption *a)
 {
 	const struct node_digest_ser *bad;
 
 	prove_tables(&(struct proof){
 		.mmu = a->r->mmu, .map = &a->kho.map, .picture = a->picture, .node = a->n,
-		.ids = adopt_ids });
-	bad = prove_digests(a->n, NODE_DIGEST_TABLE);
+		.ids = adopt_ids, .blame = &a->blame });
+	bad = prove_digests(a->n, NODE_DIGEST_TABLE, &a->blame);
 	check_ok(CHECK_MEMORY_TABLES_UNCHANGED, !bad, "table page %llx changed",
 		 bad ? (unsigned long long)bad->pa : 0);
 	check_skip(CHECK_MEMORY_TABLES_FLUSHED,
@@ -87,50 +88,87 @@ static void verify_commands(const struct adoption *a)
 	}
 }
 
-static void verify_config(const struct adoption *a)
+/* The record of a port: they were adopted in order, and those that failed were left out. */
+static const struct node_port_ser *record_of(const struct adoption *a, const struct port *p)
 {
-	const struct run *r = a->r;
-	const struct pci_config_snapshot *was = &a->n->port[0].config;
+	for (uint32_t i = 0; i < a->n->nr_ports; i++)
+		if (a->n->port[i].control_pa == p->control_pa)
+			return &a->n->port[i];
+	panic("adopt: a port without a record");
+}
+
+/* Return: whether the function and the bridges above it are as they were. */
+static bool verify_config(const struct adoption *a, const struct port *p)
+{
+	const struct pci_config_snapshot *was = &record_of(a, p)->config;
 	struct pci_config_snapshot is;
 	const char *difference;
+	bool master;
 
-	if (pci_config_snapshot(r->mmu->fns, r->port.fn, &is)) {
+	if (pci_config_snapshot(a->r->mmu->fns, p->fn, &is)) {
 		check_ok(CHECK_DEVICE_CONFIG_UNCHANGED, false, "the bridges above cannot be followed");
-		return;
+		return false;
 	}
 	difference = pci_config_difference(was, &is);
-	check_ok(CHECK_DEVICE_CONFIG_UNCHANGED, !difference, "%s changed", difference);
-	check_ok(CHECK_DEVICE_BUS_MASTER, is.command & PCI_COMMAND_MASTER,
-		 "command register of the NIC is %04x", is.command);
-	for (unsigned i = 0; i < is.nr_bridges && i < PCI_MAX_DEPTH; i++)
-		check_ok(CHECK_DEVICE_BUS_MASTER, is.bridge[i].command & PCI_COMMAND_MASTER,
-			 "command register of bridge %04x is %04x", is.bridge[i].rid,
-			 is.bridge[i].command);
+	check_ok(CHECK_DEVICE_CONFIG_UNCHANGED, !difference, "%02x:%02x.%x: %s changed",
+		 PCI_BUS(was->rid), PCI_DEV(was->rid), PCI_FN(was->rid), difference);
+	master = is.command & PCI_COMMAND_MASTER;
+	check_ok(CHECK_DEVICE_BUS_MASTER, master, "command register of the NIC is %04x", is.command);
+	for (unsigned i = 0; i < is.nr_bridges && i < PCI_MAX_DEPTH; i++) {
+		const bool bridge = is.bridge[i].command & PCI_COMMAND_MASTER;
+
+		check_ok(CHECK_DEVICE_BUS_MASTER, bridge, "command register of bridge %04x is %04x",
+			 is.bridge[i].rid, is.bridge[i].command);
+		master &= bridge;
+	}
+	return master && !difference;
 }
 
 /* Every address that the NIC was given leads where the control page says, with no more rights
- * than needed. */
-static void verify_mappings(const struct adoption *a)
+ * than needed.  Return: whether all do. */
+static bool verify_mappings(const struct adoption *a, const struct port *p)
 {
-	const struct port *p = &a->r->port;
 	const struct iommu_device *dev = iommu_device_of(a->r->mmu, p->nic.segment, p->nic.rid);
 	const struct vtd_ss *ss = &a->r->mmu->domain[dev->domain].ss;
 	struct port_region region[PORT_REGIONS];
+	bool all = true;
 
 	port_regions(p->control, region);
 	for (unsigned i = 0; i < PORT_REGIONS; i++)
 		for (uint64_t off = 0; off < region[i].len; off += PAGE_SIZE) {
 			uint64_t perm = 0, size;
 			paddr_t pa = 0;
-			const int err = vtd_ss_lookup(ss, region[i].iova + off, &pa, &perm, &size);
+			const bool ok = !vtd_ss_lookup(ss, region[i].iova + off, &pa, &perm, &size) &&
+					pa == region[i].pa + off && perm == region[i].perm;
 
-			check_ok(CHECK_RESTORE_ENTRY_MATCHES,
-				 !err && pa == region[i].pa + off && perm == region[i].perm,
+			check_ok(CHECK_RESTORE_ENTRY_MATCHES, ok,
 				 "iova %llx leads to %llx with rights %llx, the control page says %llx, %llx",
 				 (unsigned long long)(region[i].iova + off), (unsigned long long)pa,
 				 (unsigned long long)perm, (unsigned long long)(region[i].pa + off),
 				 (unsigned long long)region[i].perm);
+			all &= ok;
 		}
+	return all;
+}
+
+/* A walk through tables that are broken would read where nothing of ours is. */
+static bool is_blamed(const struct adoption *a, const struct port *p)
+{
+	for (uint32_t i = 0; i < a->n->nr_devices; i++)
+		if (a->n->device[i].segment == p->nic.segment && a->n->device[i].rid == p->nic.rid)
+			return a->blame.all || a->blame.device[i];
+	return true;
+}
+
+static void verify_ports(struct adoption *a)
+{
+	for (size_t i = 0; i < a->r->nr_ports; i++) {
+		const struct port *p = &a->r->port[i];
+		const bool config = verify_config(a, p);
+
+		if (!is_blamed(a, p) && !(verify_mappings(a, p) && config))
+			blame_rid(&a->blame, a->n, p->nic.segment, p->nic.rid);
+	}
 }
 
 static bool is_hostile(const struct adoption *a, const struct iommu_unit *u, const struct vtd_fault *f)
@@ -193,41 +231,45 @@ void adoption_confirm(struct adoption *a)
 	verify_image(a);
 	verify_fresh_did(a);
 	verify_commands(a);
-	if (a->r->have_port) {
-		verify_mappings(a);
-		verify_config(a);
-	}
+	verify_ports(a);
 	verify_faults(a);
-	if (a->r->have_port) {
+	for (size_t i = 0; i < a->r->nr_ports; i++) {
 		struct nic_regs regs;
 
-		nic_read_regs(&a->r->port.nic, &regs);
-		a->rdh = regs.rdh;
+		nic_read_regs(&a->r->port[i].nic, &regs);
+		a->r->port[i].rdh_verified = regs.rdh;
 	}
 	a->verified_tsc = cpu_tsc();
 }
 
 /* ---- report -------------------------------------------------------------------------------------- */
 
-static void report_stream(struct adoption *a, struct handover_row_ser *row)
+/* A row stands for all streams: of each figure the worst. */
+static void report_stream(struct adoption *a, struct port *p, struct handover_row_ser *row)
 {
-	const struct stream_control_ser *c = a->r->port.control;
+	const struct stream_control_ser *c = p->control;
 	const uint64_t hold = (uint64_t)a->r->cfg.hold_ms * 1000;
 	const uint64_t gap = time_tsc_to_us(a->r->bi->entry_tsc - c->tsc);
+	const uint64_t blackout = time_tsc_to_us(a->verified_tsc - c->tsc);
+	const uint32_t frames = (p->rdh_verified - (uint32_t)c->rdh + c->rx.entries) % c->rx.entries;
+	const uint32_t free = nic_rx_free(&p->nic);
 
-	row->frames_in_blackout = (a->rdh - (uint32_t)c->rdh + c->rx.entries) % c->rx.entries;
-	row->ring_free = nic_rx_free(&a->r->port.nic);
-	row->blackout_us = time_tsc_to_us(a->verified_tsc - c->tsc);
-	row->hold_us = MIN(hold, gap);
-	row->jump_us = gap - row->hold_us;
-	check_ok(CHECK_STREAM_FRAMES_IN_BLACKOUT, row->frames_in_blackout >= BLACKOUT_MIN_FRAMES,
-		 "%u frames landed in the blackout, at least %u are needed", row->frames_in_blackout,
+	row->frames_in_blackout = MIN(row->frames_in_blackout, frames);
+	row->ring_free = MIN(row->ring_free, free);
+	if (blackout > row->blackout_us) {
+		row->blackout_us = blackout;
+		row->hold_us = MIN(hold, gap);
+		row->jump_us = gap - row->hold_us;
+	}
+	check_ok(CHECK_STREAM_FRAMES_IN_BLACKOUT, frames >= BLACKOUT_MIN_FRAMES,
+		 "stream %u: %u frames landed in the blackout, at least %u are needed", c->stream, frames,
 		 BLACKOUT_MIN_FRAMES);
-	check_ok(CHECK_STREAM_RING_NOT_FULL, row->ring_free != 0, "no free descriptor was left");
+	check_ok(CHECK_STREAM_RING_NOT_FULL, free != 0, "stream %u: no free descriptor was left",
+		 c->stream);
 	/* The first look: all that it finds landed while no kernel was looking. */
-	port_poll(&a->r->port);
-	account_blackout_end(&a->r->port.control->account);
-	row->longest_gap_us = c->account.blackout_gap_ns / 1000;
+	port_poll(p);
+	account_blackout_end(&p->control->account);
+	row->longest_gap_us = MAX(row->longest_gap_us, c->account.blackout_gap_ns / 1000);
 }
 
 void adoption_report(struct adoption *a)
@@ -242,8 +284,10 @@ void adoption_report(struct adoption *a)
 		.verify_us = time_tsc_to_us(a->verified_tsc - a->adopted_tsc),
 	};
 
-	if (!r->have_port)	/* no stream, no blackout to speak of */
+	if (!r->nr_ports)	/* no stream, no blackout to speak of */
 		return;
-	report_stream(a, &row);
+	row.frames_in_blackout = row.ring_free = UINT32_MAX;
+	for (size_t i = 0; i < r->nr_ports; i++)
+		report_stream(a, &r->port[i], &row);
 	results_add_handover(&row);
 }

@@ -17,7 +17,7 @@
 #define NODE_MAX_UNITS		64
 #define NODE_MAX_DOMAINS	64
 #define NODE_MAX_DEVICES	256
-#define NODE_MAX_PORTS		1
+#define NODE_MAX_PORTS		4
 #define NODE_MAX_DIGESTS	2048
 
 struct node_unit_ser {
@@ -64,9 +64,11 @@ static_assert(sizeof(struct node_port_ser) == 120, "layout");
 struct node_digest_ser {
 	uint64_t pa;		/* of the page */
 	uint32_t crc32c;
-	uint32_t kind;		/* enum node_digest_kind */
+	uint16_t kind;		/* enum node_digest_kind */
+	uint16_t owner;		/* node_domain_ser.id whose table it is, or NODE_NO_OWNER */
 };
 static_assert(sizeof(struct node_digest_ser) == 16, "layout");
+#define NODE_NO_OWNER	UINT16_MAX	/* root or context table, or no table */
 
 enum node_digest_kind {
 	NODE_DIGEST_TABLE = 1,		/* root, context, page table: the hardware reaches it */

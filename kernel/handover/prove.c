@@ -6,7 +6,7 @@
 #include "kernel/memory/scratch.h"
 #include "kho/crc32c.h"
 #include "platform/mem.h"
-#include "vtd/regs.h"
+#include "vtd/context.h"
 #include "vtd/verify.h"
 
 #define MAX_EXTENTS	32768
@@ -14,9 +14,15 @@
 
 /* ---- tables ------------------------------------------------------------------------------- */
 
+/* One unit's walk: the proof, and which unit it is. */
+struct walk {
+	const struct proof *proof;
+	const struct vtd_unit_snapshot *unit;
+};
+
 static bool page_ok(void *ctx, paddr_t page)
 {
-	const struct proof *p = ctx;
+	const struct proof *p = ((const struct walk *)ctx)->proof;
 
 	return kho_map_covers(p->map, page, PAGE_SIZE);
 }
@@ -24,7 +30,7 @@ static bool page_ok(void *ctx, paddr_t page)
 /* DMA may reach preserved memory, and what firmware named for the devices of an RMRR. */
 static bool leaf_ok(void *ctx, const struct vtd_domain_snapshot *domain, paddr_t pa, uint64_t size)
 {
-	const struct proof *p = ctx;
+	const struct proof *p = ((const struct walk *)ctx)->proof;
 
 	for (uint32_t i = 0; i < p->node->nr_digests; i++)	/* no device may write a table */
 		if (ranges_overlap(pa, size, p->node->digest[i].pa, PAGE_SIZE))
@@ -73,9 +79,45 @@ static enum check_id id_of(const struct prove_ids *ids, enum vtd_violation_kind 
 	}
 }
 
+void blame_rid(struct blame *b, const struct node *n, uint16_t segment, uint16_t rid)
+{
+	bool known = false;
+
+	for (uint32_t i = 0; i < n->nr_devices; i++)
+		if (n->device[i].segment == segment && n->device[i].rid == rid)
+			b->device[i] = known = true;
+	if (!known)	/* something without a record can do DMA */
+		b->all = true;
+}
+
+void blame_domain(struct blame *b, const struct node *n, uint32_t domain)
+{
+	for (uint32_t i = 0; i < n->nr_devices; i++)
+		if (n->device[i].domain == domain)
+			b->device[i] = true;
+}
+
+static void blame_violation(const struct proof *p, const struct vtd_unit_snapshot *unit,
+			    const struct vtd_violation *v)
+{
+	if (v->domain != UINT32_MAX)
+		blame_domain(p->blame, p->node, v->domain);
+	else if (v->kind == VTD_CONTEXT_MISSING || v->kind == VTD_CONTEXT_RESERVED ||
+		 v->kind == VTD_CONTEXT_TT || v->kind == VTD_CONTEXT_TABLE ||
+		 v->kind == VTD_CONTEXT_AW || v->kind == VTD_CONTEXT_DID || v->kind == VTD_BAD_DID ||
+		 v->kind == VTD_DID_SHARED)
+		blame_rid(p->blame, p->node, unit->segment, v->rid);
+	else
+		p->blame->all = true;
+}
+
 static void report(void *ctx, const struct vtd_violation *v)
 {
-	const struct proof *p = ctx;
+	const struct walk *w = ctx;
+	const struct proof *p = w->proof;
+
+	if (p->blame)
+		blame_violation(p, w->unit, v);
 
 	check_ok(id_of(&p->ids, v->kind), false,
 		 "%s, source %02x:%02x.%x, page %llx, iova %llx, found %llx, want %llx",
@@ -117,13 +159,14 @@ void prove_tables(const struct proof *p)
 
 	for (size_t i = 0; i < p->picture->nr_units; i++) {
 		struct vtd_verify_result result = { 0 };
+		struct walk w = { .proof = p, .unit = &p->picture->unit[i] };
 		const struct vtd_verify v = {
 			.unit = &p->picture->unit[i],
 			.domains = p->picture->domain, .nr_domains = p->picture->nr_domains,
 			.devices = p->picture->device, .nr_devices = p->picture->nr_devices,
 			.haw = p->mmu->dmar.haw, .max_tables = PROVE_MAX_TABLES,
 			.page_ok = page_ok, .leaf_ok = leaf_ok, .report = report,
-			.ctx = (void *)(uintptr_t)p,
+			.ctx = &w,
 		};
 
 		vtd_verify_unit(&v, &result);
@@ -141,52 +184,71 @@ void prove_tables(const struct proof *p)
 
 /* ---- digests ------------------------------------------------------------------------------- */
 
-const struct node_digest_ser *prove_digests(const struct node *n, enum node_digest_kind kind)
+const struct node_digest_ser *prove_digests(const struct node *n, enum node_digest_kind kind,
+					    struct blame *blame)
 {
+	const struct node_digest_ser *first = NULL;
+
 	for (uint32_t i = 0; i < n->nr_digests; i++) {
 		const struct node_digest_ser *d = &n->digest[i];
 
-		if (d->kind == kind && kho_crc32c(0, mem_ptr(d->pa), PAGE_SIZE) != d->crc32c)
-			return d;
+		if (d->kind != kind || kho_crc32c(0, mem_ptr(d->pa), PAGE_SIZE) == d->crc32c)
+			continue;
+		if (!first)
+			first = d;
+		if (blame && d->owner != NODE_NO_OWNER)
+			blame_domain(blame, n, d->owner);
+		else if (blame)
+			blame->all = true;
 	}
-	return NULL;
+	return first;
 }
 
-int prove_record_page(struct node *n, paddr_t pa, enum node_digest_kind kind)
+int prove_record_page(struct node *n, paddr_t pa, enum node_digest_kind kind, uint16_t owner)
 {
 	if (n->nr_digests == NODE_MAX_DIGESTS)
 		return -ENOSPC;
 	n->digest[n->nr_digests++] = (struct node_digest_ser){
-		.pa = pa, .crc32c = kho_crc32c(0, mem_ptr(pa), PAGE_SIZE), .kind = kind,
+		.pa = pa, .crc32c = kho_crc32c(0, mem_ptr(pa), PAGE_SIZE), .kind = (uint16_t)kind,
+		.owner = owner,
 	};
 	return 0;
 }
 
-static bool any_page(void *ctx, paddr_t page)
+struct recording {
+	struct node *n;
+	uint16_t owner;
+};
+
+static int record_context_table(void *ctx, paddr_t table, int bus)
 {
-	(void)ctx;
-	(void)page;
-	return true;	/* our own live tables */
+	(void)bus;
+	return prove_record_page(ctx, table, NODE_DIGEST_TABLE, NODE_NO_OWNER);
 }
 
-static int record_table(void *ctx, enum vtd_table_kind kind, paddr_t page)
+static int record_ss_table(void *ctx, paddr_t table, unsigned level)
 {
-	(void)kind;
-	return prove_record_page(ctx, page, NODE_DIGEST_TABLE);
+	const struct recording *r = ctx;
+
+	(void)level;
+	return prove_record_page(r->n, table, NODE_DIGEST_TABLE, r->owner);
 }
 
 int prove_record_tables(const struct iommu *mmu, struct node *n)
 {
-	const struct vtd_table_list list = {
-		.page_ok = any_page, .table = record_table, .ctx = n, .max_tables = PROVE_MAX_TABLES,
-	};
-
 	for (size_t i = 0; i < mmu->nr_units; i++) {
 		int err;
 
 		if (!mmu->unit[i].used)
 			continue;
-		err = vtd_verify_for_each_table(mmu->unit[i].vtd.root, &list);
+		err = vtd_context_for_each_table(mmu->unit[i].vtd.root, record_context_table, n);
+		if (err)
+			return err;
+	}
+	for (size_t i = 0; i < mmu->nr_domains; i++) {
+		struct recording r = { .n = n, .owner = (uint16_t)mmu->domain[i].id };
+		const int err = vtd_ss_for_each_table(&mmu->domain[i].ss, record_ss_table, &r);
+
 		if (err)
 			return err;
 	}

@@ -14,24 +14,35 @@ struct prove_ids {
 	enum check_id mode, preserved, tables, root, context, entry, did;
 };
 
+/* Whose DMA can no longer be trusted: a broken table or record stops its device, a broken root
+ * or context table stops all. */
+struct blame {
+	bool all;
+	bool device[NODE_MAX_DEVICES];	/* by index into node.device */
+};
+void blame_rid(struct blame *b, const struct node *n, uint16_t segment, uint16_t rid);
+void blame_domain(struct blame *b, const struct node *n, uint32_t domain);
+
 struct proof {
 	const struct iommu *mmu;
 	const struct kho_map *map;
 	const struct picture *picture;
 	const struct node *node;
 	struct prove_ids ids;
+	struct blame *blame;	/* NULL: only the checks are observed */
 };
 
 /* Walk every unit's tables and compare; each page must be preserved before it is read. */
 void prove_tables(const struct proof *p);
 
-/* First digest of that kind that does not fit, or NULL. */
-const struct node_digest_ser *prove_digests(const struct node *n, enum node_digest_kind kind);
+/* First digest of that kind that does not fit, or NULL.  Owners of all that do not are blamed. */
+const struct node_digest_ser *prove_digests(const struct node *n, enum node_digest_kind kind,
+					    struct blame *blame);
 
 /* Append the digest of every page the hardware reaches from the live units.
- * Return: 0; -ENOSPC; as vtd_verify_for_each_table(). */
+ * Return: 0; -ENOSPC. */
 int prove_record_tables(const struct iommu *mmu, struct node *n);
-int prove_record_page(struct node *n, paddr_t pa, enum node_digest_kind kind);
+int prove_record_page(struct node *n, paddr_t pa, enum node_digest_kind kind, uint16_t owner);
 
 /* Upper bound of table pages of one unit, for all walks. */
 #define PROVE_MAX_TABLES	NODE_MAX_DIGESTS

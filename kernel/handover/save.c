@@ -51,7 +51,6 @@ static int fence_unpreserved(struct run *r)
 {
 	int err = 0;
 
-
 	for (size_t i = 0; i < r->mmu->nr_fns && !err; i++) {
 		const struct pci_fn *fn = &r->mmu->fns[i];
 
@@ -59,9 +58,11 @@ static int fence_unpreserved(struct run *r)
 			/* Once: in later generations it has nothing left to be taken from it. */
 			if (!iommu_device_of(r->mmu, fn->segment, fn->rid))
 				continue;
-			err = iommu_detach(r->mmu, fn->segment, fn->rid);
+			err = iommu_leave(r->mmu, fn->segment, fn->rid);
 			r->left_hostile = !err;
-			r->have_port = r->have_port && r->port.fn != i;
+			for (size_t k = r->nr_ports; k-- > 0;)
+				if (r->port[k].fn == i)
+					run_drop_port(r, k);
 		} else if (!fn->is_bridge && !iommu_device_of(r->mmu, fn->segment, fn->rid) &&
 			   pci_is_bus_master(fn->segment, fn->rid)) {
 			err = pci_bus_master(fn, false);
@@ -126,27 +127,24 @@ static int preserve_units(const struct run *r, struct handoff *h)
 }
 
 /* Regions with the guard page on either side: a canary must survive as well. */
-static int preserve_port(const struct run *r, struct handoff *h)
+static int preserve_port(const struct run *r, const struct port *p, struct handoff *h)
 {
 	struct port_region region[PORT_REGIONS];
-	struct node_port_ser *port;
+	struct node_port_ser *rec = &h->n->port[h->n->nr_ports++];
+	const struct iommu_device *dev = iommu_device_of(r->mmu, p->nic.segment, p->nic.rid);
 	int err;
 
-	if (!r->have_port)
-		return 0;
-	port_regions(r->port.control, region);
+	port_regions(p->control, region);
 	for (unsigned i = 0; i < PORT_REGIONS; i++) {
 		err = kho_preserve_range(&h->radix, region[i].pa - PAGE_SIZE,
 					 region[i].len + 2 * PAGE_SIZE);
 		if (err)
 			return err;
 	}
-	port = &h->n->port[h->n->nr_ports++];
-	port->control_pa = r->port.control_pa;
-	port->domain = r->mmu->domain[iommu_device_of(r->mmu, r->port.nic.segment,
-						      r->port.nic.rid)->domain].id;
-	err = pci_config_snapshot(r->mmu->fns, r->port.fn, &port->config);
-	return err ? err : preserve_page(h, r->port.control_pa);
+	rec->control_pa = p->control_pa;
+	rec->domain = r->mmu->domain[dev->domain].id;
+	err = pci_config_snapshot(r->mmu->fns, p->fn, &rec->config);
+	return err ? err : preserve_page(h, p->control_pa);
 }
 
 static int write_metadata(const struct run *r, struct handoff *h)
@@ -195,15 +193,15 @@ static int digest_metadata(const struct run *r, struct handoff *h)
 		return err;
 	}
 	for (size_t i = 0; i < read.map.nr_nodes && !err; i++)
-		err = prove_record_page(h->n, read.map.nodes[i], NODE_DIGEST_METADATA);
+		err = prove_record_page(h->n, read.map.nodes[i], NODE_DIGEST_METADATA, NODE_NO_OWNER);
 	if (!err)
-		err = prove_record_page(h->n, h->fdt, NODE_DIGEST_METADATA);
+		err = prove_record_page(h->n, h->fdt, NODE_DIGEST_METADATA, NODE_NO_OWNER);
 	if (!err)
-		err = prove_record_page(h->n, h->scratch_array, NODE_DIGEST_METADATA);
+		err = prove_record_page(h->n, h->scratch_array, NODE_DIGEST_METADATA, NODE_NO_OWNER);
 	if (!err)
-		err = prove_record_page(h->n, h->metadata, NODE_DIGEST_METADATA);
+		err = prove_record_page(h->n, h->metadata, NODE_DIGEST_METADATA, NODE_NO_OWNER);
 	if (!err)
-		err = prove_record_page(h->n, h->results, NODE_DIGEST_METADATA);
+		err = prove_record_page(h->n, h->results, NODE_DIGEST_METADATA, NODE_NO_OWNER);
 	return err;
 }
 
@@ -230,8 +228,8 @@ static int write_handoff(struct run *r, struct handoff *h, const struct kexec_ta
 			     NODE_MAX_DIGESTS);
 	if (!err)
 		err = preserve_units(r, h);
-	if (!err)
-		err = preserve_port(r, h);
+	for (size_t i = 0; i < r->nr_ports && !err; i++)
+		err = preserve_port(r, &r->port[i], h);
 	if (!err)
 		err = preserve_page(h, h->results);
 	if (!err)
@@ -286,10 +284,10 @@ static void check_handoff(const struct run *r, const struct handoff *h)
 			 why.fault, (unsigned long long)why.at, (unsigned long long)why.value);
 		return;
 	}
-	bad = prove_digests(n, NODE_DIGEST_METADATA);
+	bad = prove_digests(n, NODE_DIGEST_METADATA, NULL);
 	check_ok(CHECK_SAVE_HANDOFF_READS_BACK, !bad, "page %llx changed since it was written",
 		 bad ? (unsigned long long)bad->pa : 0);
-	bad = prove_digests(n, NODE_DIGEST_TABLE);
+	bad = prove_digests(n, NODE_DIGEST_TABLE, NULL);
 	check_ok(CHECK_SAVE_TABLES_MATCH, !bad, "table page %llx changed since it was digested",
 		 bad ? (unsigned long long)bad->pa : 0);
 	picture_of_node(n, picture);
@@ -381,9 +379,9 @@ int handover_save(struct run *r, struct kexec_target *t)
 		if (!err)
 			err = drain_units(r);				/* (d) */
 	}
-	if (!err && r->have_port) {
-		port_poll(&r->port);
-		err = port_settle(&r->port);				/* (e) */
+	for (size_t i = 0; i < r->nr_ports && !err; i++) {
+		port_poll(&r->port[i]);
+		err = port_settle(&r->port[i]);				/* (e) */
 	}
 	if (!err)
 		err = write_handoff(r, &h, t);				/* (f) */
@@ -408,11 +406,13 @@ _Noreturn void handover_jump(struct run *r, const struct kexec_target *t)
 {
 	console_flush();
 	console_defer(true);
-	if (r->have_port) {
-		for (unsigned i = 0; i < DRAIN_POLLS && port_poll(&r->port); i++)
+	for (size_t i = 0; i < r->nr_ports; i++) {
+		struct port *p = &r->port[i];
+
+		for (unsigned n = 0; n < DRAIN_POLLS && port_poll(p); n++)
 			;
-		port_settle(&r->port);
-		port_record(&r->port, r->cfg.generation);
+		port_settle(p);
+		port_record(p, r->cfg.generation);
 	}
 	time_delay_us((uint64_t)r->cfg.hold_ms * 1000);
 	kexec_jump(t);

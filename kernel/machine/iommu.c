@@ -251,16 +251,31 @@ int iommu_domain_create(struct iommu *mmu, size_t unit, unsigned page_sizes, uns
 	return (int)mmu->nr_domains++;
 }
 
-void iommu_domain_destroy(struct iommu *mmu, size_t domain)
+bool iommu_domain_has_devices(const struct iommu *mmu, size_t domain)
+{
+	for (size_t i = 0; i < mmu->nr_devices; i++)
+		if (mmu->device[i].domain == domain)
+			return true;
+	return false;
+}
+
+/* Out of the list, its tables untouched: of a fenced device they may be broken.  What is not
+ * handed on is free memory for the next generation. */
+static void forget_domain(struct iommu *mmu, size_t domain)
 {
 	const size_t last = mmu->nr_domains - 1;
 
-	vtd_ss_free(&mmu->domain[domain].ss);
 	mmu->domain[domain] = mmu->domain[last];
 	mmu->nr_domains = last;
 	for (size_t i = 0; i < mmu->nr_devices; i++)
 		if (mmu->device[i].domain == last)
 			mmu->device[i].domain = (uint32_t)domain;
+}
+
+void iommu_domain_destroy(struct iommu *mmu, size_t domain)
+{
+	vtd_ss_free(&mmu->domain[domain].ss);
+	forget_domain(mmu, domain);
 }
 
 static bool did_in_use(const struct iommu *mmu, size_t unit, uint16_t did)
@@ -392,7 +407,21 @@ void iommu_fence(struct iommu *mmu, uint16_t segment, uint16_t rid)
 
 	if (fn >= 0)
 		pci_bus_master(&mmu->fns[fn], false);
-	iommu_detach(mmu, segment, rid);
+	iommu_leave(mmu, segment, rid);
+}
+
+int iommu_leave(struct iommu *mmu, uint16_t segment, uint16_t rid)
+{
+	const struct iommu_device *dev = iommu_device_of(mmu, segment, rid);
+	const size_t domain = dev ? dev->domain : 0;
+	int err;
+
+	if (!dev)
+		return -ENOENT;
+	err = iommu_detach(mmu, segment, rid);
+	if (!iommu_domain_has_devices(mmu, domain))
+		forget_domain(mmu, domain);
+	return err;
 }
 
 int iommu_suppress_faults(struct iommu *mmu, size_t unit, uint16_t rid)

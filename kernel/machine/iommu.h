@@ -104,9 +104,14 @@ int iommu_attach(struct iommu *mmu, size_t fn, size_t domain);
 /* The other way: entries not present, caches invalidated, entries zeroed, DID free again. */
 int iommu_detach(struct iommu *mmu, uint16_t segment, uint16_t rid);
 
+/* Detach, and forget the domain if that was its last device: nothing of it is handed on. */
+int iommu_leave(struct iommu *mmu, uint16_t segment, uint16_t rid);
+
 /* Move a live function to another domain that translates alike for all that is in flight, by one
  * 16-byte store; old DID invalidated.  Return: 0; errors leave the old domain in place. */
 int iommu_replace(struct iommu *mmu, uint16_t segment, uint16_t rid, size_t domain);
+
+bool iommu_domain_has_devices(const struct iommu *mmu, size_t domain);
 
 /* Give back a domain that no device is in.  The last one takes its index. */
 void iommu_domain_destroy(struct iommu *mmu, size_t domain);

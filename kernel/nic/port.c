@@ -147,7 +147,7 @@ static void ring_to_nic(const struct stream_ring_ser *r, struct nic_ring *n)
 	};
 }
 
-static int alloc_memory(struct port *p, const struct boot_info *bi)
+static int alloc_memory(struct port *p, const struct boot_info *bi, uint16_t stream)
 {
 	iova_t iova = choose_iova(bi);
 	struct stream_control_ser *c;
@@ -165,7 +165,7 @@ static int alloc_memory(struct port *p, const struct boot_info *bi)
 	c->magic = STREAM_CONTROL_MAGIC;
 	c->version = STREAM_CONTROL_VERSION;
 	c->size = sizeof(*c);
-	c->stream = 1;
+	c->stream = stream;
 	memcpy(c->peer, broadcast, ETH_ALEN);
 	account_start(&c->account, 0);
 	for_each_guard(p, fill_one);
@@ -218,37 +218,39 @@ static const char *cannot_take(const struct iommu *mmu, size_t fn)
 }
 
 int port_select(const struct iommu *mmu, const struct baton_config *cfg, const struct boot_info *bi,
-		char *why, size_t size)
+		size_t fns[PORT_MAX], char *why, size_t size)
 {
 	unsigned seen = 0;
+	int n = 0;
 
 	str_format(why, size, "no supported NIC: Intel 82571 to 82574, 82583, 82576, 82580, I350, I210 or I211 on copper");
-	for (size_t i = 0; i < mmu->nr_fns; i++) {
+	for (size_t i = 0; i < mmu->nr_fns && n < PORT_MAX; i++) {
 		const struct pci_fn *fn = &mmu->fns[i];
 		const char *reason;
 
-		if (!nic_match(fn->vendor, fn->device))
-			continue;
-		if (cfg->has_nic && (fn->segment != cfg->nic.segment || fn->rid != cfg->nic.rid))
+		if (!nic_match(fn->vendor, fn->device) ||
+		    (cfg->has_nic && (fn->segment != cfg->nic.segment || fn->rid != cfg->nic.rid)))
 			continue;
 		seen++;
 		reason = cannot_take(mmu, i);
 		if (!reason && !cfg->has_nic)
 			reason = must_not_take(fn, cfg, bi);
 		if (!reason)
-			return (int)i;
-		str_format(why, size, "NIC %04x:%02x:%02x.%x was not taken: %s (%u supported NICs seen); name one with nic=",
-			   fn->segment, PCI_BUS(fn->rid), PCI_DEV(fn->rid), PCI_FN(fn->rid), reason,
-			   seen);
+			fns[n++] = i;
+		else if (!n)
+			str_format(why, size, "NIC %04x:%02x:%02x.%x was not taken: %s (%u supported NICs seen); name one with nic=",
+				   fn->segment, PCI_BUS(fn->rid), PCI_DEV(fn->rid), PCI_FN(fn->rid),
+				   reason, seen);
 	}
 	if (cfg->has_nic && !seen)
 		str_format(why, size, "nic=%04x:%02x:%02x.%x is not a supported NIC of this machine",
 			   cfg->nic.segment, PCI_BUS(cfg->nic.rid), PCI_DEV(cfg->nic.rid),
 			   PCI_FN(cfg->nic.rid));
-	return -ENOENT;
+	return n ? n : -ENOENT;
 }
 
-int port_prepare(struct port *p, struct iommu *mmu, const struct boot_info *bi, size_t fn)
+int port_prepare(struct port *p, struct iommu *mmu, const struct boot_info *bi, size_t fn,
+		 uint16_t stream)
 {
 	const struct pci_fn *f = &mmu->fns[fn];
 	const int unit = iommu_unit_of(mmu, fn);
@@ -272,7 +274,7 @@ int port_prepare(struct port *p, struct iommu *mmu, const struct boot_info *bi, 
 		return -ENODEV;
 	err = nic_quiesce(&p->nic);
 	if (!err)
-		err = alloc_memory(p, bi);
+		err = alloc_memory(p, bi, stream);
 	if (err)
 		return err;
 	domain = iommu_domain_create(mmu, (size_t)unit, VTD_PG_4K | VTD_PG_2M, IOMMU_IOVA_BITS);

@@ -11,6 +11,7 @@
 #include "kernel/nic/nic.h"
 #include "kernel/stream/control.h"
 
+#define PORT_MAX		4		/* streams of one run */
 #define PORT_RX_ENTRIES		4096		/* a second of the default rate */
 #define PORT_TX_ENTRIES		128
 #define PORT_STRIDE		2048
@@ -23,6 +24,7 @@ struct port {
 	paddr_t control_pa;
 	struct stream_control_ser *control;	/* live: the account is kept in it */
 
+	uint32_t rdh_verified;		/* receive head when adopting was proved */
 	uint64_t bad_descriptors;	/* with error bits, or not a whole frame */
 	paddr_t bad_guard;		/* first guard word found changed; 0: none */
 	uint64_t next_heartbeat_us;
@@ -39,19 +41,22 @@ struct port_region {
 void port_regions(const struct stream_control_ser *c, struct port_region region[PORT_REGIONS]);
 
 /**
- * port_select() - which NIC to test (contracts: safety at a server)
+ * port_select() - which NICs to test (contracts: safety at a server)
+ * @fns: indices into @mmu->fns, at most PORT_MAX
  * @why: on failure what was found and what to do
  *
- * nic= takes that function and no other.  Else the first supported function that is not the one
- * we were booted from and carries no management traffic.
- * Return: index into @mmu->fns; -ENOENT.
+ * nic= takes that function and no other.  Else, where it is allowed, every supported function
+ * that is not the one we were booted from and carries no management traffic.
+ * Return: how many, or -ENOENT.
  */
 int port_select(const struct iommu *mmu, const struct baton_config *cfg, const struct boot_info *bi,
-		char *why, size_t size);
+		size_t fns[PORT_MAX], char *why, size_t size);
 
-/* Reset the NIC, allocate and map everything, attach it.  Nothing runs yet.
+/* Reset the NIC, allocate and map everything, attach it.  Nothing runs yet.  @stream is the
+ * number of its stream, from 1.
  * Return: 0; -ENOMEM; -ETIMEDOUT; -ENODEV; as iommu_attach(). */
-int port_prepare(struct port *p, struct iommu *mmu, const struct boot_info *bi, size_t fn);
+int port_prepare(struct port *p, struct iommu *mmu, const struct boot_info *bi, size_t fn,
+		 uint16_t stream);
 
 /* Bus master on, rings on.  Return: as nic_start(). */
 int port_start(struct port *p, struct iommu *mmu);

@@ -33,10 +33,10 @@ void summary_handovers(void)
 		(unsigned long long)results.blackout_max_us, total);
 }
 
-void summary_stream(const struct stream_account_ser *a)
+void summary_stream(unsigned stream, const struct stream_account_ser *a)
 {
-	kprintf("# stream: good=%llu lost=%llu duplicate=%llu corrupt=%llu misplaced=%llu refused=%llu other=%llu longest_gap_us=%llu\n",
-		(unsigned long long)a->good, (unsigned long long)a->lost,
+	kprintf("# stream %u: good=%llu lost=%llu duplicate=%llu corrupt=%llu misplaced=%llu refused=%llu other=%llu longest_gap_us=%llu\n",
+		stream, (unsigned long long)a->good, (unsigned long long)a->lost,
 		(unsigned long long)a->duplicate, (unsigned long long)a->corrupt,
 		(unsigned long long)a->misplaced, (unsigned long long)a->refused,
 		(unsigned long long)a->other, (unsigned long long)(a->gap_ns / 1000));

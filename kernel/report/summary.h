@@ -5,7 +5,7 @@
 #include "kernel/stream/account.h"
 
 void summary_handovers(void);
-void summary_stream(const struct stream_account_ser *a);
+void summary_stream(unsigned stream, const struct stream_account_ser *a);
 void summary_failures(void);
 
 #endif

@@ -6,19 +6,9 @@
 #include "platform/mmio.h"
 #include "vtd/formats.h"
 
-static bool replaced;
-
-static bool domain_has_devices(const struct iommu *mmu, uint32_t domain)
+void selftest_replace(struct run *r, struct port *p)
 {
-	for (size_t i = 0; i < mmu->nr_devices; i++)
-		if (mmu->device[i].domain == domain)
-			return true;
-	return false;
-}
-
-void selftest_replace(struct run *r)
-{
-	const uint16_t segment = r->port.nic.segment, rid = r->port.nic.rid;
+	const uint16_t segment = p->nic.segment, rid = p->nic.rid;
 	struct iommu_device *dev = iommu_device_of(r->mmu, segment, rid);
 	const uint16_t old_did = dev->did;
 	const uint32_t old_domain = dev->domain;
@@ -30,7 +20,7 @@ void selftest_replace(struct run *r)
 		check_ok(CHECK_REPLACE_HITLESS, false, "no fresh domain (error %d)", -fresh);
 		return;
 	}
-	err = port_map(r->port.control, &r->mmu->domain[fresh].ss);
+	err = port_map(p->control, &r->mmu->domain[fresh].ss);
 	if (!err)
 		err = iommu_replace(r->mmu, segment, rid, (size_t)fresh);
 	if (err) {
@@ -39,23 +29,20 @@ void selftest_replace(struct run *r)
 	}
 	check_ok(CHECK_REPLACE_HITLESS, dev->did != old_did, "the fresh domain got the old DID %u",
 		 old_did);
-	if (!domain_has_devices(r->mmu, old_domain))	/* an alias of the NIC may still be in it */
+	if (!iommu_domain_has_devices(r->mmu, old_domain))	/* an alias of the NIC may still be in it */
 		iommu_domain_destroy(r->mmu, old_domain);
-	replaced = true;
 	platform_log("replace: %02x:%02x.%x moved from DID %u to DID %u under live DMA",
 		     PCI_BUS(rid), PCI_DEV(rid), PCI_FN(rid), old_did, dev->did);
 }
 
-void selftest_replace_check(struct run *r)
+void selftest_replace_check(struct run *r, struct port *p)
 {
-	const struct iommu_device *dev = iommu_device_of(r->mmu, r->port.nic.segment, r->port.nic.rid);
+	const struct iommu_device *dev = iommu_device_of(r->mmu, p->nic.segment, p->nic.rid);
 	struct vtd_fault f;
 	uint32_t fsts;
 	size_t n;
 
-	if (!replaced)
-		return;	/* the failure is noted */
 	vtd_fault_read_all(&r->mmu->unit[dev->unit].vtd, &f, 1, &n, &fsts);
-	check_ok(CHECK_REPLACE_HITLESS, account_clean(&r->port.control->account) && !n,
+	check_ok(CHECK_REPLACE_HITLESS, account_clean(&p->control->account) && !n,
 		 "frames were lost, or %zu faults recorded, after the domain was replaced", n);
 }

@@ -6,14 +6,17 @@
 
 void selftest_teardown(struct run *r)
 {
-	int err = 0;
+	int err;
 
-	if (r->have_port) {
-		iommu_fence(r->mmu, r->port.nic.segment, r->port.nic.rid);
-		err = nic_stop(&r->port.nic);
-		r->have_port = false;
+	while (r->nr_ports) {
+		struct nic *nic = &r->port[r->nr_ports - 1].nic;
+
+		iommu_fence(r->mmu, nic->segment, nic->rid);
+		err = nic_stop(nic);
+		check_ok(CHECK_TEARDOWN_SAFE, !err, "NIC %02x:%02x.%x does not stop (error %d)",
+			 PCI_BUS(nic->rid), PCI_DEV(nic->rid), PCI_FN(nic->rid), -err);
+		r->nr_ports--;
 	}
-	check_ok(CHECK_TEARDOWN_SAFE, !err, "the NIC does not stop (error %d)", -err);
 	err = iommu_shut_down(r->mmu);
 	check_ok(CHECK_TEARDOWN_SAFE, !err, "a unit does not switch off (error %d)", -err);
 	for (size_t i = 0; i < r->mmu->nr_fns; i++) {

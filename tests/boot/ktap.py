@@ -106,10 +106,10 @@ class Report:
         """One check over all generations."""
         return [d.by_name()[name] for d in self.documents if name in d.by_name()]
 
-    def rows(self, first_word: str) -> Iterator[Dict[str, str]]:
-        """The pairs of comment lines that begin with a word and hold key=value pairs."""
+    def rows(self, label: str) -> Iterator[Dict[str, str]]:
+        """The key=value pairs of comment lines that begin with a label and a colon."""
         for comment in self.comments:
-            if comment.split(" ", 1)[0].rstrip(":") == first_word:
+            if comment.split(":", 1)[0] == label:
                 yield dict(PAIR.findall(comment))
 
 

@@ -117,6 +117,7 @@ class Firmware:
 class Machine:
     """One machine to boot; everything that decides the command line but the files of a run."""
     nic: Optional[str] = "e1000e"
+    more_nics: Sequence[str] = ()	# each with a wire of its own
     memory: str = "1G"
     # None: no unit.  aw-bits is always given: its default is 39 or 48, by version.
     iommu: Optional[Mapping[str, str]] = field(default_factory=lambda: {"aw-bits": "48"})
@@ -124,6 +125,10 @@ class Machine:
     disk: str = "virtio"		# or "ahci"
     display: Optional[str] = None	# a display device; without one there is no framebuffer
     extra: Sequence[str] = ()
+
+    def nics(self) -> List[str]:
+        """Models, by wire."""
+        return ([self.nic] if self.nic else []) + list(self.more_nics)
 
 
 @dataclass(frozen=True)
@@ -134,8 +139,15 @@ class Files:
     serial: Path
     trace: Path
     events: Path
-    nic_socket: Path			# QEMU binds this one
-    peer_socket: Path			# and sends to this one
+    sockets: Path			# a short directory
+
+    def nic_socket(self, wire: int) -> Path:
+        """QEMU binds this one."""
+        return self.sockets / f"q{wire}"
+
+    def peer_socket(self, wire: int) -> Path:
+        """And sends to this one."""
+        return self.sockets / f"h{wire}"
 
 
 def fetch_wider() -> Optional[str]:
@@ -203,11 +215,22 @@ def supports(qemu: Qemu, machine: Machine) -> None:
     """Raise Unsupported, with the reason, if this QEMU cannot be the machine."""
     if not qemu.version():
         raise Unsupported(f"{qemu.binary} does not run")
-    if machine.nic and not qemu.has_device(machine.nic):
-        hint = " (needs 8.0 or newer)" if machine.nic == "igb" else ""
-        raise Unsupported(f"QEMU {qemu.version()} has no {machine.nic}{hint}")
+    for nic in machine.nics():
+        if not qemu.has_device(nic):
+            hint = " (needs 8.0 or newer)" if nic == "igb" else ""
+            raise Unsupported(f"QEMU {qemu.version()} has no {nic}{hint}")
     if machine.iommu is not None:
         qemu.iommu_option(machine.iommu)
+
+
+def mac(wire: int) -> str:
+    """The address of the NIC on a wire."""
+    return MAC[:-2] + f"{int(MAC[-2:], 16) + wire:02x}"
+
+
+def nic_slot(wire: int) -> int:
+    """Its device number on bus 0."""
+    return NIC_SLOT + wire
 
 
 def option_path(path: Path) -> str:
@@ -237,13 +260,13 @@ def command(qemu: Qemu, firmware: Firmware, machine: Machine, files: Files,
         argv += ["-device", "ide-hd,drive=boot,bus=ide.0,bootindex=0"]
     else:
         argv += ["-device", f"virtio-blk-pci,drive=boot,addr={DISK_SLOT:#x},bootindex=0"]
-    if machine.nic:
+    for wire, nic in enumerate(machine.nics()):
         argv += [
-            "-netdev", "dgram,id=wire,"
-                       f"local.type=unix,local.path={option_path(files.nic_socket)},"
-                       f"remote.type=unix,remote.path={option_path(files.peer_socket)}",
+            "-netdev", f"dgram,id=wire{wire},"
+                       f"local.type=unix,local.path={option_path(files.nic_socket(wire))},"
+                       f"remote.type=unix,remote.path={option_path(files.peer_socket(wire))}",
             # No option ROM: its driver would start DMA before we are there.
-            "-device", f"{machine.nic},netdev=wire,romfile=,mac={MAC},addr={NIC_SLOT:#x}",
+            "-device", f"{nic},netdev=wire{wire},romfile=,mac={mac(wire)},addr={nic_slot(wire):#x}",
         ]
     if machine.display:
         argv += ["-device", machine.display]

@@ -186,8 +186,7 @@ def prepare(spec: Spec, built: Path, firmware: q.Firmware, directory: Path,
     """The files of a run; what an earlier one left is gone."""
     files = q.Files(disk=directory / "esp.img", variables=directory / "vars.fd",
                     serial=directory / "serial.log", trace=directory / "trace.log",
-                    events=directory / "trace-events", nic_socket=sockets / "q",
-                    peer_socket=sockets / "h")
+                    events=directory / "trace-events", sockets=sockets)
     for path in directory.iterdir():
         if path.is_file() and path.name != "lock":
             path.unlink()
@@ -200,10 +199,16 @@ def prepare(spec: Spec, built: Path, firmware: q.Firmware, directory: Path,
     return files
 
 
-def sender_argv(spec: Spec, sender: Path, files: q.Files) -> List[str]:
-    return [str(sender), "--bind", str(files.peer_socket), "--peer", str(files.nic_socket),
-            "--mac", q.MAC, "--rate", str(spec.rate), "--frames", str(spec.frames),
+def sender_argv(spec: Spec, sender: Path, files: q.Files, wire: int) -> List[str]:
+    return [str(sender), "--bind", str(files.peer_socket(wire)),
+            "--peer", str(files.nic_socket(wire)), "--mac", q.mac(wire),
+            "--stream", str(wire + 1), "--rate", str(spec.rate), "--frames", str(spec.frames),
             "--timeout", str(max(1, int(spec.timeout))), "--linger", str(SENDER_LINGER)]
+
+
+def wire_name(wire: int) -> str:
+    """Base name of a sender's files."""
+    return f"frames{wire + 1}" if wire else "frames"
 
 
 def traffic_seconds(spec: Spec) -> float:
@@ -255,13 +260,18 @@ def execute(spec: Spec, machine: q.Qemu, firmware: q.Firmware, built: Path, send
         argv = q.command(machine, firmware, spec.machine, files, spec.trace)
         (directory / "command").write_text("\n".join(argv) + "\n", encoding="utf-8")
         console = Console(files.serial, sink)
-        progress: Callable[[], None] = lambda: None
-        peer = None
-        if spec.sender and spec.machine.nic:
-            peer = stack.enter_context(running(sender_argv(spec, sender, files), os.environ,
-                                               directory / "frames.json",
-                                               directory / "frames.log"))
-            progress = sender_progress(directory / "frames.log", sink)
+        peers = []
+        reports = []
+        for wire, _ in enumerate(spec.machine.nics() if spec.sender else []):
+            name = wire_name(wire)
+            peers.append(stack.enter_context(running(sender_argv(spec, sender, files, wire),
+                                                     os.environ, directory / f"{name}.json",
+                                                     directory / f"{name}.log")))
+            reports.append(sender_progress(directory / f"{name}.log", sink))
+
+        def progress() -> None:
+            for report in reports:
+                report()
         began = time.monotonic()
         process = stack.enter_context(running(argv, machine.environment(),
                                               directory / "qemu.out", directory / "qemu.log"))
@@ -269,7 +279,7 @@ def execute(spec: Spec, machine: q.Qemu, firmware: q.Firmware, built: Path, send
         stop(process)
         seconds = time.monotonic() - began
         console.close()
-        if peer:
+        for peer in peers:
             stop(peer)
     return judge(spec, why, process.returncode, console, directory, seconds)
 
@@ -318,14 +328,15 @@ def conclude(why: str, returncode: int, verdict: Optional[ktap.Verdict],
     return QEMU_FAILED, None, f"QEMU ended with status {returncode}: {qemu_words}"
 
 
-def counts_disagree(report: ktap.Report, sender: Mapping[str, object]) -> Optional[str]:
+def counts_disagree(report: ktap.Report, sender: Mapping[str, object],
+                    stream: int = 1) -> Optional[str]:
     """Both ends of the wire count; they must agree on what was sent and what was refused."""
-    rows = list(report.rows("stream"))
+    rows = list(report.rows(f"stream {stream}"))
     if not rows or not sender:
         return None
     for ours, theirs in (("good", "sent"), ("refused", "refused_frames")):
         if ours in rows[-1] and int(rows[-1][ours], 0) != sender.get(theirs):
-            return (f"firmware counted {ours}={rows[-1][ours]}, the sender "
+            return (f"stream {stream}: firmware counted {ours}={rows[-1][ours]}, the sender "
                     f"{theirs}={sender.get(theirs)}")
     return None
 
@@ -343,9 +354,11 @@ def judge(spec: Spec, why: str, returncode: int, console: Console, directory: Pa
         outcome.trace = trace.read_text(encoding="utf-8", errors="replace")
     if status == PASS:
         wrong = report.failures() + report.problems()
-        disagreement = counts_disagree(report, outcome.sender) if spec.sender else None
-        if disagreement:
-            wrong.append(disagreement)
+        for wire, _ in enumerate(spec.machine.nics() if spec.sender else []):
+            disagreement = counts_disagree(report, read_json(directory / f"{wire_name(wire)}.json"),
+                                           wire + 1)
+            if disagreement:
+                wrong.append(disagreement)
         if wrong:
             outcome.status, outcome.sentence = FAIL, "the verdict is PASS, but: " + "; ".join(wrong)
     return outcome

@@ -16,7 +16,7 @@ PASSED, FAILED, CONFIG, NO_VTD, NO_NIC, MEMORY = 0x10, 0x11, 0x12, 0x13, 0x14, 0
 HANDOFF, EXCEPTION = 0x17, 0x18
 
 # The run's own last tests unmap a buffer: write denied or read denied (VT-d, "Fault Reasons").
-ENDS_WITH_FAULT = witness.Expect(fault_sids=frozenset({q.NIC_SID}),
+ENDS_WITH_FAULT = witness.Expect(fault_sids=frozenset({q.NIC_SID, q.NIC_SID + 8}),
                                  fault_reasons=frozenset({0x5, 0x6}), faults_needed=True)
 # Refused before the unit was touched.
 UNTOUCHED = witness.Expect(enabled=False)
@@ -56,9 +56,11 @@ def refusal(name: str, code: int, sentence: str, machine: Optional[q.Machine] = 
     return Stanza(name, spec, code=code, sentence=sentence, generations=0, trace=seen)
 
 
-def corrupted(name: str, what: str, code: int, sentence: str, **more: object) -> Stanza:
+def corrupted(name: str, what: str, code: int, sentence: str, more_nics: Sequence[str] = (),
+              **more: object) -> Stanza:
     """A handoff that a test build breaks right after the outgoing checks."""
-    return Stanza(name, run.Spec(config={"generations": "2", "corrupt": what}, frames=4000),
+    return Stanza(name, run.Spec(machine=q.Machine(more_nics=more_nics),
+                                 config={"generations": "2", "corrupt": what}, frames=4000),
                   code=code, sentence=sentence, test_build=True, **more)	# type: ignore[arg-type]
 
 
@@ -88,6 +90,8 @@ STANZAS: Tuple[Stanza, ...] = (
              display="bochs-display"),
     handover("handover.e1000e_caching_mode", "e1000e", 4000, 2,
              iommu={"aw-bits": "48", "caching-mode": "on"}),
+    handover("handover.two_nics", "e1000e", 8000, 3, more_nics=("e1000e",)),
+    handover("handover.e1000e_and_igb", "e1000e", 8000, 2, more_nics=("igb",)),
     HOSTILE,
     refusal("refused.no_dmar", NO_VTD, r"DMAR", q.Machine(iommu=None), seen=None),
     refusal("refused.no_nic", NO_NIC, r"NIC", q.Machine(nic=None)),
@@ -109,6 +113,11 @@ STANZAS: Tuple[Stanza, ...] = (
     corrupted("handoff.table_changed", "table", FAILED, r"failed",
               results={"memory.tables_unchanged": NOT_OK, "restore.entry_matches": OK},
               may_fail=frozenset({"*"}), generations=2),
+    corrupted("handoff.table_of_one_nic_changed", "table", FAILED, r"failed",
+              more_nics=("e1000e",), console=r"00:03\.0 is fenced",
+              results={"memory.tables_unchanged": NOT_OK, "restore.entry_matches": OK,
+                       "stream.no_loss": OK, "stream.complete": OK, "stream.no_fault": OK,
+                       "replace.hitless": OK}, generations=2),
     corrupted("handoff.image_changed", "image", FAILED, r"failed",
               results={"handoff.image_unchanged": NOT_OK, "stream.no_loss": OK,
                        "stream.complete": OK}, generations=2),

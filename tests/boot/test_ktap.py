@@ -6,7 +6,7 @@ import ktap
 GOOD = (
     "\x1b[2J\x1b[01;01H\x1b[=3h\x1b[0m\x1b[37m\x1b[40mBdsDxe: loading Boot0001\r\n"
     "\x1b[01;01HBaton 0.1, generation 0\r\n"
-    "# stream: good=6667 lost=0 refused=12\r\n"
+    "# stream 1: good=6667 lost=0 refused=12\r\n"
     "KTAP version 1\r\n"
     "1..2\r\n"
     "ok 1 save.image_intact\r\n"
@@ -19,7 +19,7 @@ GOOD = (
     "# remedy: look for firmware code\r\n"
     "not ok 1 handoff.translation_on\r\n"
     "ok 2 stream.no_loss\r\n"
-    "# stream: good=20000 lost=0 refused=31\r\n"
+    "# stream 1: good=20000 lost=0 refused=31\r\n"
     "VERDICT: FAIL (11h) 1 of 2 checks failed\r\n"
 )
 
@@ -60,7 +60,7 @@ class Good(unittest.TestCase):
         self.assertEqual([r.number for r in self.report.results("stream.no_loss")], [2, 2])
 
     def test_rows(self) -> None:
-        self.assertEqual([r["good"] for r in self.report.rows("stream")], ["6667", "20000"])
+        self.assertEqual([r["good"] for r in self.report.rows("stream 1")], ["6667", "20000"])
 
 
 class Broken(unittest.TestCase):

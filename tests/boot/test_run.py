@@ -60,7 +60,7 @@ class Statuses(unittest.TestCase):
 
 
 class Counts(unittest.TestCase):
-    report = ktap.parse("# stream: good=20000 refused=7\n")
+    report = ktap.parse("# stream 1: good=20000 refused=7\n")
 
     def test_agree(self) -> None:
         self.assertIsNone(run.counts_disagree(self.report, {"sent": 20000, "refused_frames": 7}))
@@ -154,7 +154,7 @@ class Qemus(unittest.TestCase):
         with tempfile.TemporaryDirectory() as directory:
             here = Path(directory)
             files = qemu.Files(here / "d", here / "v", here / "s", here / "t", here / "e",
-                               Path("/tmp/a,b/q"), Path("/tmp/a,b/h"))
+                               Path("/tmp/a,b"))
             firmware = qemu.Firmware(Path("/c"), Path("/v"))
             return " ".join(qemu.command(self.new, firmware, machine, files, witness.EVENTS))
 
@@ -163,8 +163,8 @@ class Qemus(unittest.TestCase):
         self.assertIn("-accel tcg", line)
         self.assertIn("intel-iommu,aw-bits=48", line)
         self.assertIn("isa-debug-exit,iobase=0xf4,iosize=4", line)
-        self.assertIn("local.path=/tmp/a,,b/q,", line)
-        self.assertIn("e1000e,netdev=wire,romfile=,mac=52:54:00:12:34:56,addr=0x3", line)
+        self.assertIn("local.path=/tmp/a,,b/q0,", line)
+        self.assertIn("e1000e,netdev=wire0,romfile=,mac=52:54:00:12:34:56,addr=0x3", line)
 
     def test_command_without(self) -> None:
         line = self.command(qemu.Machine(nic=None, iommu=None, disk="ahci"))

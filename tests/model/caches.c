@@ -14,7 +14,7 @@
 		(array)[(nr)++] = *(e);					\
 	} while (0)
 
-/* ---- look-up and filling --------------------------------------------------------------------- */
+/* ---- look-up and filling -------------------------------------------------------------------- */
 
 struct model_context *model_find_context(struct model_unit *u, uint16_t sid)
 {
@@ -74,7 +74,7 @@ void model_add_tlb(struct model_unit *u, const struct model_tlb *e)
 	ADD(u->tlb, u->nr_tlbs, e);
 }
 
-/* ---- invalidation -------------------------------------------------------------------------------- */
+/* ---- invalidation --------------------------------------------------------------------------- */
 
 /* The hardware ignores what it has no bits for; the driver thinks of another domain. */
 static uint16_t known_did(struct model_unit *u, uint16_t did)
@@ -181,11 +181,10 @@ void model_inv_iotlb(struct model_unit *u, unsigned g, uint16_t did, iova_t addr
 
 /* Leaves the paging-structure caches of second-stage tables alone. */
 void model_inv_p_iotlb(struct model_unit *u, unsigned g, uint16_t did, uint32_t pasid, iova_t addr,
-		       unsigned am, bool ih)
+		       unsigned am)
 {
 	const uint64_t bytes = am < 52 ? PAGE_SIZE << am : 0;
 
-	(void)ih;
 	did = known_did(u, did);
 	for (size_t i = 0; i < u->nr_tlbs;) {
 		const struct model_tlb *t = &u->tlb[i];

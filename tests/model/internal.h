@@ -20,12 +20,12 @@ void model_memory_reset(void);
 bool model_is_ram(paddr_t pa, uint64_t len);
 bool model_is_freed(paddr_t pa);
 uint64_t model_read64(const struct model_unit *u, bool snooped, paddr_t pa);
+uint64_t model_cpu_read64(paddr_t pa);
 void model_device_write(paddr_t pa, const void *data, size_t len);
 void model_drain_write_buffer(struct model_unit *u);
 void model_free_unit_memory(struct model_unit *u);
 
 /* queue.c */
-void model_queue_tail(struct model_unit *u);
 void model_queue_fetch(struct model_unit *u);
 void model_queue_tick(struct model_unit *u);
 bool model_queue_idle(const struct model_unit *u);
@@ -36,7 +36,7 @@ void model_inv_pasid(struct model_unit *u, unsigned g, uint16_t did, uint32_t pa
 void model_inv_iotlb(struct model_unit *u, unsigned g, uint16_t did, iova_t addr, unsigned am,
 		     bool ih, bool drain);
 void model_inv_p_iotlb(struct model_unit *u, unsigned g, uint16_t did, uint32_t pasid, iova_t addr,
-		       unsigned am, bool ih);
+		       unsigned am);
 void model_inv_all(struct model_unit *u);
 struct model_context *model_find_context(struct model_unit *u, uint16_t sid);
 struct model_pasid *model_find_pasid(struct model_unit *u, uint16_t sid, uint32_t pasid);
@@ -69,6 +69,7 @@ uint64_t model_entry_bytes(unsigned level);
 /* tables.c: everything reachable from a root, in memory as the CPU sees it */
 enum model_table { MODEL_ROOT, MODEL_CONTEXT, MODEL_DIR, MODEL_PASID, MODEL_SS };
 struct model_visit {
+	bool shallow;		/* not into second-stage tables */
 	/* Each table page once per way to it; @sid of its first device, @snooped if the unit is. */
 	void (*table)(struct model_unit *u, void *ctx, enum model_table kind, paddr_t page,
 		      uint16_t sid, bool snooped);
@@ -81,12 +82,14 @@ struct model_visit {
 };
 void model_visit(struct model_unit *u, uint64_t root, const struct model_visit *v);
 
-/* rules.c: judges what the driver does to live tables */
+/* rules.c: judges stores to live tables, and what invalidations they make necessary */
 void model_rule_store(paddr_t pa, const uint64_t *now, unsigned words);
-void model_rule_free(paddr_t page);
 void model_rule_cc(struct model_unit *u, unsigned g, uint16_t did, uint16_t sid, unsigned fm);
 void model_rule_pc(struct model_unit *u, unsigned g, uint16_t did);
 void model_rule_iotlb(struct model_unit *u, unsigned g, uint16_t did);
+
+/* audit.c: judges what is in use when a page is freed, and what is left at the end */
+void model_rule_free(paddr_t page);
 void model_rule_dids(struct model_unit *u);
 void model_audit(struct model_unit *u);
 

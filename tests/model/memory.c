@@ -25,7 +25,7 @@ static uint8_t page_state[RAM_PAGES];
 static paddr_t next_page;
 static struct { paddr_t pa[32768]; size_t n; } free_list[MAX_ORDER + 1];
 static uint64_t in_use;
-static bool flushes_ignored;
+static enum model_write_back write_back;
 
 static uint8_t *map_ram(void)
 {
@@ -56,7 +56,7 @@ void model_memory_reset(void)
 	for (unsigned i = 0; i <= MAX_ORDER; i++)
 		free_list[i].n = 0;
 	in_use = 0;
-	flushes_ignored = false;
+	write_back = MODEL_AT_FLUSH;
 }
 
 void model_free_unit_memory(struct model_unit *u)
@@ -82,7 +82,7 @@ uint64_t model_pages_in_use(void)
 	return in_use;
 }
 
-/* ---- views ------------------------------------------------------------------------------------ */
+/* ---- views ---------------------------------------------------------------------------------- */
 
 static const uint8_t *source(const struct model_unit *u)
 {
@@ -95,6 +95,14 @@ uint64_t model_read64(const struct model_unit *u, bool snooped, paddr_t pa)
 	uint64_t v;
 
 	memcpy(&v, from + pa, sizeof(v));
+	return v;
+}
+
+uint64_t model_cpu_read64(paddr_t pa)
+{
+	uint64_t v;
+
+	memcpy(&v, model_ram + pa, sizeof(v));
 	return v;
 }
 
@@ -155,7 +163,15 @@ void model_drain_write_buffer(struct model_unit *u)
 	u->nr_held = 0;
 }
 
-/* ---- the seam ----------------------------------------------------------------------------------- */
+static void write_lines_back(paddr_t pa, uint64_t len)
+{
+	const paddr_t first = ALIGN_DOWN(pa, LINE), end = ALIGN_UP(pa + len, LINE);
+
+	memcpy(behind_caches + first, model_ram + first, end - first);
+	reach_write_buffers(pa, len, false);
+}
+
+/* ---- the seam ------------------------------------------------------------------------------- */
 
 static void store(uint64_t *p, const uint64_t *v, unsigned words)
 {
@@ -172,6 +188,8 @@ static void store(uint64_t *p, const uint64_t *v, unsigned words)
 	model_rule_store(pa, v, words);
 	memcpy(p, v, words * sizeof(*v));
 	reach_write_buffers(pa, words * sizeof(*v), true);
+	if (write_back == MODEL_AT_STORE)
+		write_lines_back(pa, words * sizeof(*v));
 }
 
 void mem_write64(uint64_t *p, uint64_t v)
@@ -188,19 +206,14 @@ void mem_write128(uint64_t p[2], uint64_t lo, uint64_t hi)
 
 void mem_flush(const void *p, size_t len)
 {
-	const paddr_t pa = mem_pa(p), end = ALIGN_UP(pa + len, LINE);
-
 	model_step();
-	if (flushes_ignored || !len)
-		return;
-	memcpy(behind_caches + ALIGN_DOWN(pa, LINE), model_ram + ALIGN_DOWN(pa, LINE),
-	       end - ALIGN_DOWN(pa, LINE));
-	reach_write_buffers(pa, len, false);
+	if (write_back != MODEL_NEVER && len)
+		write_lines_back(mem_pa(p), len);
 }
 
-void model_ignore_flushes(bool ignore)
+void model_write_back(enum model_write_back when)
 {
-	flushes_ignored = ignore;
+	write_back = when;
 }
 
 /* Zeroed as the CPU sees it.  Behind the caches stands what was there before, or nonsense. */

@@ -3,7 +3,7 @@
  *
  * A unit caches whatever it may and forgets nothing unless the right invalidation says so.  It
  * reads tables through memory that only a flush reaches when it is not coherent.  Commands take
- * effect after some reads of their status; descriptors take effect one per tick, after IQH has
+ * effect after some reads of their status; descriptors one after the other, long after IQH has
  * moved on.  What breaks a rule of the specification is written down as a sentence.
  *
  * Not modelled: first-stage and nested translation, requests with PASID, device-TLBs, page
@@ -58,6 +58,8 @@ struct model_structure {
 	uint8_t level;			/* of the cached entry; its table is one level below */
 	iova_t base;
 	paddr_t table, top;		/* @top: root of the walk it came from */
+	paddr_t slot;			/* where the entry was read, and how */
+	bool snooped;
 	uint64_t perm;
 };
 
@@ -76,7 +78,7 @@ struct model_tlb {
 #define MODEL_MAX_TLBS		16384
 #define MODEL_MAX_FETCHED	4096
 
-/* ---- a unit -------------------------------------------------------------------------------------- */
+/* ---- a unit --------------------------------------------------------------------------------- */
 
 /* An invalidation that a change of a present entry has made necessary. */
 struct model_owed {
@@ -113,7 +115,7 @@ struct model_unit {
 	unsigned gcmd_reads, pmen_reads, ccmd_reads, iotlb_reads;	/* left until done */
 
 	struct { uint64_t qw[4]; } fetched[MODEL_MAX_FETCHED];	/* not executed yet */
-	unsigned nr_fetched, first_fetched;
+	unsigned nr_fetched, first_fetched, ticks;
 	bool hold_fetch;		/* behind a wait with FN */
 	bool last_was_wait;
 
@@ -149,7 +151,7 @@ struct model_unit *model_unit(unsigned unit);
 /* Accesses that no unit decodes; without handlers they are violations. */
 void model_other_mmio(uint32_t (*read32)(paddr_t), void (*write32)(paddr_t, uint32_t));
 
-/* ---- memory ----------------------------------------------------------------------------------- */
+/* ---- memory --------------------------------------------------------------------------------- */
 
 /* What a test wrote by itself becomes visible to every unit, as if long written back. */
 void model_publish(paddr_t pa, uint64_t len);
@@ -157,10 +159,12 @@ void model_publish(paddr_t pa, uint64_t len);
 /* Pages handed out by mem_alloc_pages() and not freed. */
 uint64_t model_pages_in_use(void);
 
-/* Each mem_flush() does nothing from here on: the mistake of a driver that forgets it. */
-void model_ignore_flushes(bool ignore);
+/* When what the CPU stores gets behind its caches.  A processor may write a line back before it
+ * is told to; that a flush does nothing is the mistake of a driver that forgets it. */
+enum model_write_back { MODEL_AT_FLUSH, MODEL_AT_STORE, MODEL_NEVER };
+void model_write_back(enum model_write_back when);
 
-/* ---- DMA ---------------------------------------------------------------------------------------- */
+/* ---- DMA ------------------------------------------------------------------------------------ */
 
 /* Return: 0 moved; a fault reason; MODEL_DROPPED by protected memory, which records nothing. */
 #define MODEL_DROPPED	0x100
@@ -175,15 +179,16 @@ void model_dma_land(void);
 /* Cache every translation that the tables of a unit allow. */
 void model_prefetch(unsigned unit);
 
-/* ---- steps -------------------------------------------------------------------------------------- */
+/* ---- steps ---------------------------------------------------------------------------------- */
 
-/* Call @fn before step number @step of what follows, a step being any store, flush or register
- * access of the driver; MODEL_EVERY_STEP before each. Counting starts again at 1. */
+/* Call @fn before step number @step of what follows, a step being any store, flush, register
+ * access or look at the clock by the driver; MODEL_EVERY_STEP: before each. Counting starts
+ * again at 1. */
 #define MODEL_EVERY_STEP	(-1)
 void model_inject(long step, void (*fn)(void *ctx), void *ctx);
 long model_steps(void);
 
-/* ---- violations ------------------------------------------------------------------------------------ */
+/* ---- violations ----------------------------------------------------------------------------- */
 
 /* How many, after looking for what is still owed. A test ends with none. */
 unsigned model_violations(void);

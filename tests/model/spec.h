@@ -42,7 +42,7 @@
 #define SPEC_FRCD_BYTES		16		/* from CAP.FRO */
 #define SPEC_FRCD_DW3		12
 
-/* ---- VER, CAP, ECAP ---------------------------------------------------------------------------- */
+/* ---- VER, CAP, ECAP ------------------------------------------------------------------------- */
 #define SPEC_VER_MINOR		0x0fu
 #define SPEC_VER_MAJOR		0xf0u
 #define SPEC_VER_MAJOR_QI_ONLY	6
@@ -77,7 +77,7 @@
 #define SPEC_ECAP_RPS		0x0002000000000000ull
 #define SPEC_ECAP_PMS		0x0008000000000000ull
 
-/* ---- GCMD, GSTS -------------------------------------------------------------------------------- */
+/* ---- GCMD, GSTS ----------------------------------------------------------------------------- */
 #define SPEC_GCMD_CFI		0x00800000u
 #define SPEC_GCMD_SIRTP		0x01000000u
 #define SPEC_GCMD_IRE		0x02000000u
@@ -95,7 +95,7 @@
 #define SPEC_GSTS_RTPS		0x40000000u
 #define SPEC_GSTS_TES		0x80000000u
 
-/* ---- other registers ---------------------------------------------------------------------------- */
+/* ---- other registers ------------------------------------------------------------------------ */
 #define SPEC_RTADDR_TTM		0x0000000000000c00ull
 #define   SPEC_TTM_LEGACY	0
 #define   SPEC_TTM_SCALABLE	1
@@ -145,7 +145,7 @@
 #define SPEC_IQEI_WIDTH		5
 #define SPEC_IQEI_ALIGN		6		/* of the tail */
 
-/* ---- tables -------------------------------------------------------------------------------------- */
+/* ---- tables --------------------------------------------------------------------------------- */
 #define SPEC_TABLE_ENTRIES	256
 #define SPEC_SS_ENTRIES		512
 #define SPEC_INTR_BASE		0xfee00000ull
@@ -215,7 +215,7 @@
 #define SPEC_SS_ADDR		0x000ffffffffff000ull
 #define SPEC_SS_RSVD_62		0x4000000000000000ull
 
-/* ---- invalidation descriptors --------------------------------------------------------------------- */
+/* ---- invalidation descriptors --------------------------------------------------------------- */
 #define SPEC_QI_TYPE		0x000000000000000full
 #define SPEC_QI_TYPE_HI		0x0000000000000e00ull
 #define   SPEC_QI_CC		1
@@ -249,7 +249,7 @@
 #define SPEC_PC_G_PASID		1
 #define SPEC_PC_G_GLOBAL	3
 
-/* ---- fault records, upper 64 bits ------------------------------------------------------------------ */
+/* ---- fault records, upper 64 bits ----------------------------------------------------------- */
 #define SPEC_FR_FI		0xfffffffffffff000ull
 #define SPEC_FR_HI_SID		0x000000000000ffffull
 #define SPEC_FR_HI_T2		0x0000000010000000ull

@@ -51,6 +51,7 @@ void model_step(void)
 /* Time passes for the units as well. */
 uint64_t platform_us(void)
 {
+	model_step();
 	for (unsigned i = 0; i < MODEL_MAX_UNITS; i++)
 		if (model_units[i].exists)
 			model_queue_tick(&model_units[i]);

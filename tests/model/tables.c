@@ -9,13 +9,6 @@ struct visit {
 	bool snooped;
 };
 
-static uint64_t word(paddr_t pa)
-{
-	static const struct model_unit cpu = { .exists = true };
-
-	return model_read64(&cpu, true, pa);
-}
-
 static void report(const struct visit *v, enum model_table kind, paddr_t page, bool snooped)
 {
 	if (v->v->table)
@@ -30,7 +23,7 @@ static void visit_ss(const struct visit *v, paddr_t table, unsigned level, iova_
 		return;
 	report(v, MODEL_SS, table, v->snooped);
 	for (unsigned i = 0; i < SPEC_SS_ENTRIES; i++, iova += bytes) {
-		const uint64_t e = word(table + 8 * i);
+		const uint64_t e = model_cpu_read64(table + 8 * i);
 
 		if (!(e & SPEC_SS_RW))
 			continue;
@@ -46,13 +39,13 @@ static void visit_target(const struct visit *v, uint32_t pasid, uint16_t did, pa
 {
 	if (v->v->target)
 		v->v->target(v->u, v->v->ctx, v->sid, pasid, did, top, levels);
-	if (levels >= 3 && levels <= 5 && (v->v->table || v->v->leaf))
+	if (levels >= 3 && levels <= 5 && !v->v->shallow)
 		visit_ss(v, top, levels, 0);
 }
 
 static void visit_context(struct visit *v, paddr_t slot)
 {
-	const uint64_t lo = word(slot), hi = word(slot + 8);
+	const uint64_t lo = model_cpu_read64(slot), hi = model_cpu_read64(slot + 8);
 
 	if (!(lo & SPEC_CE_P))
 		return;
@@ -68,8 +61,8 @@ static void visit_pasid_table(struct visit *v, paddr_t table, uint32_t first)
 		return;
 	report(v, MODEL_PASID, table, v->u->t.coherent);
 	for (unsigned i = 0; i < SPEC_PASIDS_PER_TABLE; i++) {
-		const uint64_t lo = word(table + SPEC_PE_BYTES * i);
-		const uint64_t hi = word(table + SPEC_PE_BYTES * i + 8);
+		const uint64_t lo = model_cpu_read64(table + SPEC_PE_BYTES * i);
+		const uint64_t hi = model_cpu_read64(table + SPEC_PE_BYTES * i + 8);
 
 		if (!(lo & SPEC_PE_P))
 			continue;
@@ -82,7 +75,7 @@ static void visit_pasid_table(struct visit *v, paddr_t table, uint32_t first)
 
 static void visit_scalable_context(struct visit *v, paddr_t slot)
 {
-	const uint64_t lo = word(slot);
+	const uint64_t lo = model_cpu_read64(slot);
 	const paddr_t dir = lo & SPEC_SCE_PASIDDIRPTR;
 	const unsigned entries = 128U << spec_get(SPEC_SCE_PDTS, lo);
 
@@ -91,8 +84,8 @@ static void visit_scalable_context(struct visit *v, paddr_t slot)
 	for (paddr_t page = dir; page < dir + entries * 8ULL; page += PAGE_SIZE)
 		report(v, MODEL_DIR, page, v->u->t.coherent);
 	for (unsigned i = 0; i < entries; i++)
-		if (word(dir + 8 * i) & SPEC_PDE_P)
-			visit_pasid_table(v, word(dir + 8 * i) & SPEC_PDE_SMPTBLPTR,
+		if (model_cpu_read64(dir + 8 * i) & SPEC_PDE_P)
+			visit_pasid_table(v, model_cpu_read64(dir + 8 * i) & SPEC_PDE_SMPTBLPTR,
 					  i * SPEC_PASIDS_PER_TABLE);
 }
 
@@ -125,9 +118,9 @@ void model_visit(struct model_unit *u, uint64_t root, const struct model_visit *
 	for (unsigned bus = 0; bus < SPEC_TABLE_ENTRIES; bus++) {
 		const uint16_t sid = (uint16_t)(bus << 8);
 
-		visit_contexts(&v, word(table + 16 * bus), sid, scalable);
+		visit_contexts(&v, model_cpu_read64(table + 16 * bus), sid, scalable);
 		if (scalable)
-			visit_contexts(&v, word(table + 16 * bus + 8), sid | 0x80, true);
+			visit_contexts(&v, model_cpu_read64(table + 16 * bus + 8), sid | 0x80, true);
 	}
 }
 
@@ -144,5 +137,6 @@ void model_prefetch(unsigned unit)
 	struct model_unit *u = model_unit(unit);
 	const struct model_visit v = { .leaf = cache_leaf };
 
-	model_visit(u, u->root, &v);
+	if (u->gsts & SPEC_GSTS_TES)
+		model_visit(u, u->root, &v);
 }

@@ -54,7 +54,7 @@ static unsigned largest_aw(const struct model_unit *u)
 	return 0;
 }
 
-/* ---- legacy mode ------------------------------------------------------------------------------- */
+/* ---- legacy mode ---------------------------------------------------------------------------- */
 
 static struct model_walk check_context(const struct model_unit *u, const uint64_t qw[2],
 				       struct model_walk w)
@@ -127,7 +127,7 @@ static struct model_walk resolve_legacy(struct model_unit *u, uint16_t sid, bool
 	return w;
 }
 
-/* ---- scalable mode ----------------------------------------------------------------------------- */
+/* ---- scalable mode -------------------------------------------------------------------------- */
 
 static struct model_walk check_scalable_context(const struct model_unit *u, const uint64_t qw[2],
 						struct model_walk w)
@@ -280,7 +280,7 @@ struct model_walk model_resolve(struct model_unit *u, uint16_t sid, bool cached)
 						 : resolve_legacy(u, sid, cached);
 }
 
-/* ---- second stage -------------------------------------------------------------------------------- */
+/* ---- second stage --------------------------------------------------------------------------- */
 
 /* The reasons differ by mode, the rules do not. */
 struct reasons {
@@ -371,7 +371,8 @@ static struct model_walk walk_tables(struct model_unit *u, struct model_walk w, 
 		if (cached)
 			model_add_structure(u, &(struct model_structure){
 				.did = w.did, .level = (uint8_t)level, .base = ALIGN_DOWN(iova, bytes),
-				.table = table, .top = w.top, .perm = perm & SPEC_SS_RW,
+				.table = table, .top = w.top, .slot = slot, .snooped = w.snooped,
+				.perm = perm & SPEC_SS_RW,
 			});
 	}
 }

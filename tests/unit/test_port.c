@@ -206,7 +206,7 @@ static int setup(void **state)
 static int setup_started(void **state)
 {
 	setup(state);
-	assert_int_equal(port_prepare(&port, &mmu, &bi, NIC), 0);
+	assert_int_equal(port_prepare(&port, &mmu, &bi, NIC, 1), 0);
 	assert_int_equal(port_start(&port, &mmu), 0);
 	return 0;
 }
@@ -231,6 +231,15 @@ static void land(uint32_t n)
 	}
 }
 
+/* The only one chosen, or the error. */
+static int select_one(char *why, size_t size)
+{
+	size_t fns[PORT_MAX];
+	const int n = port_select(&mmu, &cfg, &bi, fns, why, size);
+
+	return n == 1 ? (int)fns[0] : n;
+}
+
 /* ---- choosing -------------------------------------------------------------------------------- */
 
 /* port.select: the first that is safe to take, or the one that is named */
@@ -239,25 +248,25 @@ static void test_select(void **state)
 	char why[200];
 
 	(void)state;
-	assert_int_equal(port_select(&mmu, &cfg, &bi, why, sizeof(why)), NIC);
+	assert_int_equal(select_one(why, sizeof(why)), NIC);
 	passthrough = true;
-	assert_int_equal(port_select(&mmu, &cfg, &bi, why, sizeof(why)), -ENOENT);
+	assert_int_equal(select_one(why, sizeof(why)), -ENOENT);
 	assert_non_null(strstr(why, "00:03.0 was not taken: a management controller uses it"));
 	passthrough = false;
 	bar_is_io = true;
-	assert_int_equal(port_select(&mmu, &cfg, &bi, why, sizeof(why)), -ENOENT);
+	assert_int_equal(select_one(why, sizeof(why)), -ENOENT);
 	assert_non_null(strstr(why, "registers cannot be reached"));
 	bar_is_io = false;
 	bi.has_boot_device = true;
 	bi.boot_rid = NIC_RID;
-	assert_int_equal(port_select(&mmu, &cfg, &bi, why, sizeof(why)), -ENOENT);
+	assert_int_equal(select_one(why, sizeof(why)), -ENOENT);
 	assert_non_null(strstr(why, "booted from"));
 	cfg.has_nic = true;			/* named: taken all the same */
 	cfg.nic.rid = NIC_RID;
 	passthrough = true;
-	assert_int_equal(port_select(&mmu, &cfg, &bi, why, sizeof(why)), NIC);
+	assert_int_equal(select_one(why, sizeof(why)), NIC);
 	cfg.nic.rid = GPU_RID;
-	assert_int_equal(port_select(&mmu, &cfg, &bi, why, sizeof(why)), -ENOENT);
+	assert_int_equal(select_one(why, sizeof(why)), -ENOENT);
 	assert_non_null(strstr(why, "00:02.0 is not a supported NIC"));
 }
 
@@ -268,11 +277,11 @@ static void test_hardware(void **state)
 
 	(void)state;
 	cfg.exit = EXIT_QEMU + 1;
-	assert_int_equal(port_select(&mmu, &cfg, &bi, why, sizeof(why)), -ENOENT);
+	assert_int_equal(select_one(why, sizeof(why)), -ENOENT);
 	assert_non_null(strstr(why, "only if it is named"));
 	cfg.has_nic = true;
 	cfg.nic.rid = NIC_RID;
-	assert_int_equal(port_select(&mmu, &cfg, &bi, why, sizeof(why)), NIC);
+	assert_int_equal(select_one(why, sizeof(why)), NIC);
 }
 
 /* port.never_taken, named or not: one with an RMRR, one that no unit translates for */
@@ -291,13 +300,13 @@ static void test_never(void **state)
 		dmar_rmrr(NIC_RID);
 		dmar_end();
 		assert_int_equal(discover(&reason), 0);
-		assert_int_equal(port_select(&mmu, &cfg, &bi, why, sizeof(why)), -ENOENT);
+		assert_int_equal(select_one(why, sizeof(why)), -ENOENT);
 		assert_non_null(strstr(why, "RMRR"));
 		dmar_begin();
 		dmar_drhd(FAKE_REGS, false, FAR_RID);
 		dmar_end();
 		assert_int_equal(discover(&reason), 0);
-		assert_int_equal(port_select(&mmu, &cfg, &bi, why, sizeof(why)), -ENOENT);
+		assert_int_equal(select_one(why, sizeof(why)), -ENOENT);
 		assert_non_null(strstr(why, "no remapping unit serves it"));
 	}
 }
@@ -379,11 +388,11 @@ static void test_prepare_fails(void **state)
 {
 	(void)state;
 	pool_left = MIB(1);
-	assert_int_equal(port_prepare(&port, &mmu, &bi, NIC), -ENOMEM);
+	assert_int_equal(port_prepare(&port, &mmu, &bi, NIC, 1), -ENOMEM);
 	assert_null(iommu_device_of(&mmu, 0, NIC_RID));
 	bar_bytes = NIC_BAR0_BYTES / 2;
 	quiesced = false;
-	assert_int_equal(port_prepare(&port, &mmu, &bi, NIC), -ENODEV);
+	assert_int_equal(port_prepare(&port, &mmu, &bi, NIC, 1), -ENODEV);
 	assert_false(quiesced);
 	assert_false(bus_master[NIC]);
 }

@@ -265,31 +265,63 @@ static void test_record_tables(void **state)
 	mmu.unit[0].used = false;
 	n.nr_digests = 0;
 	assert_int_equal(prove_record_tables(&mmu, &n), 0);
-	assert_int_equal(n.nr_digests, 0);
+	assert_int_equal(n.nr_digests, tables - 2);	/* the domains' own, each with its owner */
+	for (uint32_t i = 0; i < n.nr_digests; i++)
+		assert_int_not_equal(n.digest[i].owner, NODE_NO_OWNER);
 	mmu.unit[0].used = true;
 	n.nr_digests = NODE_MAX_DIGESTS - 1;
 	assert_int_equal(prove_record_tables(&mmu, &n), -ENOSPC);
 	assert_int_equal(n.nr_digests, NODE_MAX_DIGESTS);
 }
 
+/* prove.blame: a changed table page stops the devices of its domain, a root or context table all */
+static void test_blame(void **state)
+{
+	(void)state;
+	for (uint32_t i = 0; i < n.nr_digests; i++) {
+		uint8_t *last = (uint8_t *)mem_ptr(n.digest[i].pa) + PAGE_SIZE - 1;
+		struct blame b = { 0 };
+
+		*last ^= 0x80;
+		assert_ptr_equal(prove_digests(&n, NODE_DIGEST_TABLE, &b), &n.digest[i]);
+		*last ^= 0x80;
+		assert_int_equal(b.all, n.digest[i].owner == NODE_NO_OWNER);
+		for (uint32_t d = 0; d < n.nr_devices; d++)
+			assert_int_equal(b.device[d], n.device[d].domain == n.digest[i].owner);
+	}
+}
+
+/* prove.blame_rid: a device with a record alone, one without is reason to stop all */
+static void test_blame_rid(void **state)
+{
+	struct blame b = { 0 };
+
+	(void)state;
+	blame_rid(&b, &n, n.device[0].segment, n.device[0].rid);
+	assert_true(b.device[0]);
+	assert_false(b.all);
+	blame_rid(&b, &n, n.device[0].segment, 0xfff8);
+	assert_true(b.all);
+}
+
 /* prove.digests: the first page that changed, of the kind that was asked for */
 static void test_digests(void **state)
 {
 	(void)state;
-	assert_int_equal(prove_record_page(&n, BUFFER, NODE_DIGEST_METADATA), 0);
-	assert_null(prove_digests(&n, NODE_DIGEST_TABLE));
-	assert_null(prove_digests(&n, NODE_DIGEST_METADATA));
+	assert_int_equal(prove_record_page(&n, BUFFER, NODE_DIGEST_METADATA, NODE_NO_OWNER), 0);
+	assert_null(prove_digests(&n, NODE_DIGEST_TABLE, NULL));
+	assert_null(prove_digests(&n, NODE_DIGEST_METADATA, NULL));
 	for (uint32_t i = 0; i < n.nr_digests; i++) {
 		const enum node_digest_kind kind = n.digest[i].kind;
 		uint8_t *last = (uint8_t *)mem_ptr(n.digest[i].pa) + PAGE_SIZE - 1;
 
 		*last ^= 0x80;
-		assert_ptr_equal(prove_digests(&n, kind), &n.digest[i]);
-		assert_null(prove_digests(&n, NODE_DIGEST_TABLE + NODE_DIGEST_METADATA - kind));
+		assert_ptr_equal(prove_digests(&n, kind, NULL), &n.digest[i]);
+		assert_null(prove_digests(&n, NODE_DIGEST_TABLE + NODE_DIGEST_METADATA - kind, NULL));
 		*last ^= 0x80;
 	}
 	n.nr_digests = NODE_MAX_DIGESTS;
-	assert_int_equal(prove_record_page(&n, BUFFER, NODE_DIGEST_METADATA), -ENOSPC);
+	assert_int_equal(prove_record_page(&n, BUFFER, NODE_DIGEST_METADATA, NODE_NO_OWNER), -ENOSPC);
 }
 
 /* prove.limits: work memory from scratch, the image excluded, RAM as the map says */
@@ -332,6 +364,8 @@ int main(void)
 		cmocka_unit_test_setup(test_table_as_buffer, setup),
 		cmocka_unit_test_setup(test_rmrr, setup),
 		cmocka_unit_test_setup(test_record_tables, setup),
+		cmocka_unit_test_setup(test_blame, setup),
+		cmocka_unit_test_setup(test_blame_rid, setup),
 		cmocka_unit_test_setup(test_digests, setup),
 		cmocka_unit_test_setup(test_limits, setup),
 	};

@@ -1,0 +1,10 @@
+"""All mutants."""
+from typing import Tuple
+
+from mutant import Mutant
+from seeds_checks import CHECKS
+from seeds_machine import MACHINE
+from seeds_records import RECORDS
+from seeds_vtd import VTD
+
+MUTANTS: Tuple[Mutant, ...] = VTD + MACHINE + RECORDS + CHECKS

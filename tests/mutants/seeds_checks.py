@@ -1,0 +1,326 @@
+"""One bug at least for each check id, in the firmware, seen in QEMU.
+
+The outgoing kernel's last moment is where most of them are: its own checks are done, and nothing
+but the incoming kernel can notice.
+"""
+from typing import FrozenSet, Mapping, Tuple
+
+import qemu as q
+import stanzas
+import run
+from mutant import REFUSED, Boot, Edit, Judged, Mutant, mutant
+
+SAVE = "kernel/handover/save.c"
+ADOPT = "kernel/handover/adopt.c"
+PORT = "kernel/nic/port.c"
+
+# What is left unobserved when the NIC was fenced: a fatal check costs its stream.
+NO_STREAM: FrozenSet[str] = frozenset({
+    "stream.no_loss", "stream.no_duplicate", "stream.no_corruption", "stream.no_misplacement",
+    "stream.guards_intact", "stream.complete", "replace.hitless", "fault.unmapped_blocked",
+    "fault.memory_untouched",
+})
+# And when it was not adopted in the first place.
+NO_PORT = NO_STREAM | {"device.config_unchanged", "device.bus_master",
+                       "stream.frames_in_blackout", "stream.ring_not_full"}
+# Replacing and unmapping are left out where they would only repeat what is looked for.
+PLAIN: Mapping[str, str] = {"faults": "no"}
+OTHER_TABLES = r"remapping unit translates by other tables than were handed over, or not at all"
+
+
+def at_jump(name: str, code: str, dies: Boot) -> Mutant:
+    """Right before the jump, after the last poll."""
+    last = "\tkexec_jump(t);\n"
+    return mutant(name, dies.check, SAVE, last, code + last, dies)
+
+
+def at_last_poll(name: str, code: str, dies: Boot) -> Mutant:
+    """While the port can still be used."""
+    last = "\t\tport_record(&r->port, r->cfg.generation);\n"
+    return mutant(name, dies.check, SAVE, last, code + last, dies)
+
+
+def in_record(name: str, code: str, dies: Boot) -> Mutant:
+    """A record that is wrong, but whole: altered behind the outgoing checks."""
+    last = "\tcorrupt_after_checks(r->cfg.corrupt, &place);\n"
+    write = "\t{ size_t used; node_write(h.n, mem_ptr(h.node), &used); }\n"
+    return mutant(name, dies.check, SAVE, last, last + code + write, dies)
+
+
+def at_frame(name: str, check: str, code: str, also: FrozenSet[str] = frozenset()) -> Mutant:
+    """At one received frame, of generation 0."""
+    place = "\t\ttake_frame(p, &rx);\n"
+    body = "\t\tif (p->control->account.next == 500 && !p->bad_descriptors) {\n" + code + "\t\t}\n"
+    return mutant(name, check, PORT, place, body + place,
+                  Boot(check, also=also, config=PLAIN))
+
+
+REGISTERS = (
+    at_jump("check.translation_off", """\
+	vtd_unit_disable_translation(&r->mmu->unit[0].vtd);
+""", Boot("handoff.translation_on", code=REFUSED, sentence=OTHER_TABLES, at_once=True)),
+    at_jump("check.root_moved", """\
+	const paddr_t copy = mem_alloc_pages(0);
+
+	memcpy(mem_ptr(copy), mem_ptr(r->mmu->unit[0].vtd.root), PAGE_SIZE);
+	vtd_unit_set_root(&r->mmu->unit[0].vtd, copy);
+""", Boot("handoff.rtaddr_unchanged", code=REFUSED, sentence=OTHER_TABLES, at_once=True)),
+    # The incoming kernel was built for another mode: RTADDR itself has not changed.
+    mutant("check.other_mode", "handoff.mode_unchanged", ADOPT,
+           "FIELD_GET(VTD_RTADDR_TTM, u->found.rtaddr), VTD_TTM_LEGACY);",
+           "FIELD_GET(VTD_RTADDR_TTM, u->found.rtaddr), 1);",
+           Boot("handoff.mode_unchanged", code=REFUSED, sentence=OTHER_TABLES, at_once=True)),
+    at_jump("check.queue_moved", """\
+	vtd_qi_take_over(&r->mmu->unit[0].vtd, true, mem_alloc_pages(0), r->mmu->unit[0].status);
+""", Boot("handoff.unit_unchanged")),
+    mutant("check.adopt_toggles_te", "handoff.gcmd_keeps_te", ADOPT,
+           "\t\ttake_over_queue(a, u);\n",
+           "\t\ttake_over_queue(a, u);\n"
+           "\t\tvtd_unit_disable_translation(&u->vtd);\n"
+           "\t\tvtd_unit_enable_translation(&u->vtd);\n",
+           Boot("handoff.gcmd_keeps_te", also=NO_STREAM)),
+    mutant("check.adopt_sets_root", "handoff.root_not_rewritten", ADOPT,
+           "\t\ttake_over_queue(a, u);\n",
+           "\t\ttake_over_queue(a, u);\n"
+           "\t\tvtd_unit_set_root(&u->vtd, u->vtd.root);\n",
+           Boot("handoff.root_not_rewritten")),
+    Mutant("check.queue_moved_while_on", "handoff.queue_stopped_first", (
+        Edit("vtd/qi.c", """\
+	if (!rc)
+		rc = vtd_unit_command(u, VTD_GCMD_QIE, false, "GSTS.QIES");
+	return rc ? rc : enable(u, ring);
+""", """\
+	return rc ? rc : enable(u, ring);
+"""),
+        Edit("vtd/qi.c", """\
+	seen->gsts_before_iqt = mmio_read32(u->regs + VTD_GSTS);
+	mmio_write64(u->regs + VTD_IQT, 0);
+	seen->gsts_before_iqa = mmio_read32(u->regs + VTD_GSTS);
+	mmio_write64(u->regs + VTD_IQA, ring);
+""", """\
+	seen->gsts_before_iqa = mmio_read32(u->regs + VTD_GSTS);
+	mmio_write64(u->regs + VTD_IQA, ring);
+	rc = vtd_unit_command(u, VTD_GCMD_QIE, false, "GSTS.QIES");
+	if (rc)
+		return rc;
+	seen->gsts_before_iqt = mmio_read32(u->regs + VTD_GSTS);
+	mmio_write64(u->regs + VTD_IQT, 0);
+""")), Boot("handoff.queue_stopped_first")),
+    # A heartbeat from an address that is not mapped; the record stays until it is cleared.
+    at_last_poll("check.fault_in_blackout", """\
+		r->port.nic.tx.buf_iova += GIB(1);
+		port_heartbeat(&r->port, true);
+""", Boot("handoff.no_fault", also=frozenset({"stream.no_fault"}), config=PLAIN)),
+    at_jump("check.image_written", """\
+	*(uint8_t *)mem_ptr(t->part[0].pa + t->part[0].len - 1) ^= 1;
+""", Boot("handoff.image_unchanged")),
+    # The door is closed one storey too high: nothing is left of what only its entry should stop.
+    Mutant("check.hostile_by_root", "hostile.blocked", (
+        Edit(SAVE, "\t\t\tr->left_hostile = !err;\n",
+             "\t\t\tr->left_hostile = !err;\n"
+             "\t\t\tvtd_root_clear_present(r->mmu->unit[0].vtd.root, PCI_BUS(fn->rid), true);\n"
+             "\t\t\tvtd_inval_global(&r->mmu->unit[0].vtd);\n"),
+    ), Boot("hostile.blocked", also=NO_PORT, config={"hostile": q.NIC_BDF}, frames=8000)),
+)
+
+MEMORY = (
+    # A context table that the records know nothing of, in a page that is not handed over.
+    at_jump("check.table_not_preserved", """\
+	uint64_t *top = mem_ptr(r->mmu->domain[0].ss.top);
+
+	for (unsigned i = 0; i < VTD_SS_ENTRIES; i++)
+		if (vtd_ss_present(top[i])) {
+			const paddr_t copy = mem_alloc_pages(0);
+
+			memcpy(mem_ptr(copy), mem_ptr(top[i] & VTD_SS_ADDR), PAGE_SIZE);
+			mem_write64(&top[i], vtd_ss_table(copy));
+			break;
+		}
+""", Boot("memory.tables_preserved", also=NO_STREAM | {"memory.tables_unchanged"})),
+    at_jump("check.table_written", """\
+	uint64_t *top = mem_ptr(r->mmu->domain[0].ss.top);
+
+	for (unsigned i = 0; i < VTD_SS_ENTRIES; i++)
+		if (vtd_ss_present(top[i])) {
+			mem_write64(&top[i], top[i] | BIT64(52));
+			break;
+		}
+""", Boot("memory.tables_unchanged", also=NO_STREAM)),
+    mutant("check.early_allocation", "memory.no_early_allocation", "kernel/handover/accept.c",
+           "\ta->n = scratch_new(sizeof(*a->n));\n",
+           "\tmem_alloc_pages(0);\n\ta->n = scratch_new(sizeof(*a->n));\n",
+           Boot("memory.no_early_allocation")),
+)
+
+RESTORE = (
+    in_record("check.bus_too_many", "\th.n->unit[0].buses[0] |= BIT64(5);\n",
+              Boot("restore.root_entries", also=NO_STREAM)),
+    in_record("check.device_too_many", """\
+	h.n->device[h.n->nr_devices] = h.n->device[0];
+	h.n->device[h.n->nr_devices++].rid ^= 0xe0;
+""", Boot("restore.context_entries", also=NO_STREAM)),
+    in_record("check.did_of_record", "\th.n->device[0].did ^= 4;\n",
+              Boot("restore.entry_matches", also=NO_STREAM)),
+    in_record("check.did_reserved_value", "\th.n->device[0].did = 1;\n",
+              Boot("restore.did_unique", also=NO_STREAM | {"restore.entry_matches"})),
+    mutant("check.restored_twice", "restore.did_unique", ADOPT,
+           "\t\tcheck_ok(CHECK_RESTORE_DID_UNIQUE,",
+           "\t\tvtd_dids_reserve(&u->vtd.dids, d->did);\n\t\tcheck_ok(CHECK_RESTORE_DID_UNIQUE,",
+           Boot("restore.did_unique", also=NO_STREAM)),
+    mutant("check.did_not_reserved", "restore.fresh_did", ADOPT,
+           "\t\tcheck_ok(CHECK_RESTORE_DID_UNIQUE, !vtd_dids_reserve(&u->vtd.dids, d->did),",
+           "\t\tcheck_ok(CHECK_RESTORE_DID_UNIQUE, u->used,",
+           Boot("restore.fresh_did", config=PLAIN)),
+)
+
+DEVICE = (
+    at_jump("check.nic_reset", "\tnic_stop(&r->port.nic);\n",
+            Boot("device.not_reset", also=NO_PORT)),
+    # One bit of one register: whoever compares configuration space sees it as well.
+    at_jump("check.bus_master_off", "\tpci_bus_master(&r->mmu->fns[r->port.fn], false);\n",
+            Boot("device.bus_master", also=NO_STREAM | {"device.config_unchanged",
+                                                        "stream.frames_in_blackout"})),
+    at_jump("check.command_written", """\
+	pci_write_control(r->port.nic.segment, r->port.nic.rid, PCI_COMMAND,
+			  (uint16_t)(pci_read16(r->port.nic.segment, r->port.nic.rid, PCI_COMMAND) &
+				     ~PCI_COMMAND_INTX_OFF));
+""", Boot("device.config_unchanged", also=NO_STREAM)),
+    mutant("check.no_hold", "stream.frames_in_blackout", SAVE,
+           "\ttime_delay_us((uint64_t)r->cfg.hold_ms * 1000);\n", "",
+           Boot("stream.frames_in_blackout", config={"hold_ms": "250"}, frames=200, rate=100)),
+    mutant("check.hold_too_long", "stream.ring_not_full", SAVE,
+           "(uint64_t)r->cfg.hold_ms * 1000);", "(uint64_t)r->cfg.hold_ms * 20000);",
+           Boot("stream.ring_not_full")),
+)
+
+STREAM = (
+    at_frame("check.frame_dropped", "stream.no_loss",
+             "\t\t\tp->bad_descriptors = 1;\n\t\t\tcontinue;\n", frozenset({"stream.complete"})),
+    at_frame("check.frame_taken_twice", "stream.no_duplicate",
+             "\t\t\tp->bad_descriptors = 1;\n\t\t\ttake_frame(p, &rx);\n"),
+    # The buffer is written to before it is done with, once it has been counted.
+    at_frame("check.buffer_written", "stream.no_corruption", """\
+			p->bad_descriptors = 1;
+			take_frame(p, &rx);
+			*(uint8_t *)mem_ptr(p->control->rx.buffers_pa +
+					    (uint64_t)rx.slot * p->control->rx.stride + 40) ^= 1;
+"""),
+    at_frame("check.frames_swapped", "stream.no_misplacement", """\
+			const struct nic_rx first = rx;
+
+			p->bad_descriptors = 1;
+			while (!nic_rx_poll(&p->nic, &rx))
+				;
+			take_frame(p, &rx);
+			rx = first;
+""", frozenset({"stream.complete"})),
+    mutant("check.guard_written", "stream.guards_intact", PORT,
+           "\tfor_each_guard(p, fill_one);\n",
+           "\tfor_each_guard(p, fill_one);\n"
+           "\t*(uint8_t *)mem_ptr(c->rx.buffers_pa - 1) ^= 1;\n",
+           Boot("stream.guards_intact")),
+    mutant("check.fault_in_stream", "stream.no_fault", "kernel/main.c",
+           "\tif (traffic_run(r, end) != TRAFFIC_STALLED)\n",
+           "\tif (run_is_last(r)) {\n"
+           "\t\tr->port.nic.tx.buf_iova += GIB(1);\n"
+           "\t\tport_heartbeat(&r->port, true);\n"
+           "\t\tr->port.nic.tx.buf_iova -= GIB(1);\n"
+           "\t}\n"
+           "\tif (traffic_run(r, end) != TRAFFIC_STALLED)\n",
+           Boot("stream.no_fault", config=PLAIN)),
+)
+
+OUTGOING = (
+    mutant("check.image_written_early", "save.image_intact", SAVE,
+           "\tif (!err) {\t\t\t\t\t\t\t/* (b): this is one thread */\n",
+           "\tif (!err) {\n\t\t*(uint8_t *)mem_ptr(t->part[0].pa + t->part[0].len - 1) ^= 1;\n",
+           Boot("save.image_intact")),
+    mutant("check.results_after_digest", "save.handoff_reads_back", SAVE,
+           "\t\terr = node_write(h->n, mem_ptr(h->node), &used);\n",
+           "\t\terr = node_write(h->n, mem_ptr(h->node), &used);\n"
+           "\t*(uint8_t *)mem_ptr(h->results + PAGE_SIZE - 1) ^= 1;\n",
+           Boot("save.handoff_reads_back")),
+    mutant("check.buffers_not_preserved", "save.tables_preserved", SAVE,
+           "\tfor (unsigned i = 0; i < PORT_REGIONS; i++) {\n\t\terr = kho_preserve_range(",
+           "\tfor (unsigned i = 1; i < PORT_REGIONS; i++) {\n\t\terr = kho_preserve_range(",
+           Boot("save.tables_preserved")),
+    mutant("check.did_recorded_wrong", "save.tables_match", "kernel/handover/picture.c",
+           ".segment = d->segment, .rid = d->rid, .did = d->did,\n\t\t};\n\t}\n"
+           "\tn->next_domain_id",
+           ".segment = d->segment, .rid = d->rid, .did = d->did ^ 4,\n\t\t};\n\t}\n"
+           "\tn->next_domain_id",
+           Boot("save.tables_match")),
+    # A descriptor that the hardware stops at, and nobody waits for.
+    mutant("check.queue_left_stuck", "save.queue_drained", SAVE,
+           "\t\tif (err)\n\t\t\treturn err;\n\t}\n\treturn 0;\n}\n\n"
+           "/* ---- (f) writing",
+           "\t\tif (err)\n\t\t\treturn err;\n"
+           "\t\t*(uint64_t *)mem_ptr(u->vtd.qi.ring + u->vtd.qi.tail * 16) = 0xf;\n"
+           "\t\tmmio_write64(u->vtd.regs + VTD_IQT, (u->vtd.qi.tail + 1) * 16);\n"
+           "\t}\n\treturn 0;\n}\n\n"
+           "/* ---- (f) writing",
+           Boot("save.queue_drained")),
+    mutant("check.fault_event_unmasked", "save.events_masked", SAVE,
+           "\t\tvtd_unit_mask_events(&u->vtd);\n",
+           "\t\tmmio_write32(u->vtd.regs + VTD_FECTL, 0);\n",
+           Boot("save.events_masked")),
+)
+
+LAST = (
+    mutant("check.ends_early", "stream.complete", "kernel/traffic.c",
+           "\treturn (uint64_t)r->cfg.frames * (r->cfg.generation + 1) / r->cfg.generations;\n",
+           "\treturn (uint64_t)r->cfg.frames * (r->cfg.generation + 1) / r->cfg.generations - 100;\n",
+           Boot("stream.complete", config=PLAIN)),
+    mutant("check.replace_keeps_did", "replace.hitless", "kernel/machine/iommu.c",
+           "\terr = vtd_context_replace(u->root, rid, vtd_context_entry(ss->top, did,",
+           "\terr = vtd_context_replace(u->root, rid, vtd_context_entry(ss->top, dev->did,",
+           Boot("replace.hitless")),
+    mutant("check.fault_kind_wrong", "fault.unmapped_blocked", "vtd/fault.c",
+           ".is_read = hi & VTD_FR_HI_T1,", ".is_read = !(hi & VTD_FR_HI_T1),",
+           Boot("fault.unmapped_blocked")),
+    mutant("check.inval_forgotten", "fault.unmapped_blocked", "vtd/inval.c",
+           "\tr.addr = ALIGN_DOWN(iova, PAGE_SIZE << r.am);\n\treturn invalidate(u, &r);\n",
+           "\treturn 0;\n",
+           Boot("fault.unmapped_blocked", also=frozenset({"fault.memory_untouched"}), frames=6000)),
+    # Frames land in the page for as long as its translation is cached.
+    mutant("check.inval_late", "fault.memory_untouched", "kernel/selftest/unmapped.c",
+           "\tif (!err)\n"
+           "\t\terr = vtd_inval_pages(u, dev->did, rx->buffers_iova + off, PAGE_SIZE, true);\n",
+           "\tif (!err) {\n"
+           "\t\tconst uint64_t until = platform_us() + 20000;\n\n"
+           "\t\tfill(rx->buffers_pa + off, seed);\n"
+           "\t\twhile (platform_us() < until)\n"
+           "\t\t\t;\n"
+           "\t\terr = vtd_inval_pages(u, dev->did, rx->buffers_iova + off, PAGE_SIZE, true);\n"
+           "\t}\n",
+           Boot("fault.memory_untouched", frames=6000)),
+    mutant("check.translation_left_on", "teardown.safe", "kernel/machine/iommu.c",
+           "\t\terr = vtd_unit_disable_translation(u);\n\t\tif (!err && u->qi.on)\n",
+           "\t\terr = 0;\n\t\tif (!err && u->qi.on)\n",
+           Boot("teardown.safe")),
+)
+
+# ---- findings that show in a whole run only -------------------------------------------------------
+
+FENCED = stanzas.Stanza(
+    "fenced.table_changed",
+    run.Spec(config={"generations": "2", "corrupt": "table"}, frames=3000),
+    code=stanzas.FAILED, test_build=True, generations=2, may_fail=frozenset({"*"}),
+    console=r"every adopted device is fenced",
+    results={"memory.tables_unchanged": stanzas.NOT_OK, "stream.no_loss": stanzas.NOT_OK})
+VERSION = stanzas.Stanza(
+    "refused.root_fdt_version",
+    run.Spec(config={"generations": "2", "corrupt": "root_fdt"}, frames=3000),
+    code=stanzas.HANDOFF, test_build=True, sentence=r"root FDT")
+
+RUNS: Tuple[Mutant, ...] = (
+    mutant("restore.goes_on_unsound", "F04, F13: no fence after a failed restore", ADOPT,
+           "(a.n->nr_ports && !r->have_port) || !tables_are_sound()", "a.n->nr_ports && !r->have_port",
+           Judged(FENCED)),
+    mutant("restore.fence_keeps_port", "F13: fenced, but reported as served", ADOPT,
+           "\tr->have_port = false;\n\tplatform_log(\"adopt: every", "\tplatform_log(\"adopt: every",
+           Judged(FENCED)),
+)
+
+CHECKS: Tuple[Mutant, ...] = (REGISTERS + MEMORY + RESTORE + DEVICE + STREAM + OUTGOING + LAST +
+                              RUNS)
