@@ -5,6 +5,7 @@
 
 #include "errno.h"
 #include "kernel/handover/prove.h"
+#include "kernel/handover/records.h"
 #include "kernel/machine/time.h"
 #include "kernel/memory/keep.h"
 #include "kernel/memory/scratch.h"
@@ -33,9 +34,13 @@ static void need_preserved(const struct adoption *a, const char *what, paddr_t p
 }
 
 /* A digested page is preserved, or one of those that hold the map itself. */
-static bool may_digest(const struct adoption *a, paddr_t pa)
+static bool may_digest(const struct adoption *a, const struct node_digest_ser *d)
 {
-	if (!IS_ALIGNED(pa, PAGE_SIZE))
+	const paddr_t pa = ALIGN_DOWN(d->pa, PAGE_SIZE);
+
+	if (d->kind == NODE_DIGEST_RECORD || d->kind == NODE_DIGEST_HEADER)
+		return kho_map_covers(&a->kho.map, pa, PAGE_SIZE);
+	if (pa != d->pa)
 		return false;
 	return kho_map_covers(&a->kho.map, pa, PAGE_SIZE) ||
 	       kho_map_overlaps_node(&a->kho.map, pa, PAGE_SIZE) ||
@@ -50,7 +55,7 @@ static void check_addresses(const struct adoption *a)
 	for (uint32_t i = 0; i < a->n->nr_ports; i++)
 		need_preserved(a, "control page", a->n->port[i].control_pa);
 	for (uint32_t i = 0; i < a->n->nr_digests; i++)
-		if (!may_digest(a, a->n->digest[i].pa)) {
+		if (!may_digest(a, &a->n->digest[i])) {
 			kho_refuse(&why, -EBADMSG, "digested page", "is not part of the handoff",
 				   a->n->digest[i].pa, a->n->digest[i].kind);
 			adoption_refuse(&why);
@@ -89,6 +94,8 @@ static void check_metadata(const struct adoption *a)
 	struct kho_metadata m;
 	struct kho_refusal why;
 
+	if (!bad)
+		bad = prove_digests(a->n, NODE_DIGEST_HEADER, NULL);
 	if (bad) {
 		kho_refuse(&why, -EBADMSG, "metadata page", "changed since it was written", bad->pa,
 			   bad->crc32c);
@@ -105,6 +112,18 @@ static void check_metadata(const struct adoption *a)
 			   a->n->generation);
 		adoption_refuse(&why);
 	}
+}
+
+/* LUO and chains whole; a broken record is its device's alone. */
+static void check_records(struct adoption *a, const struct kho_limits *lim)
+{
+	struct kho_refusal why, first = { 0 };
+	size_t bad;
+
+	if (records_read(&a->kho, lim, a->n, &a->blame, &bad, &first, &why))
+		adoption_refuse(&why);
+	check_ok(CHECK_RESTORE_RECORDS, !bad, "%s %s at %llx (%llx), %zu in all", first.what,
+		 first.fault, (unsigned long long)first.at, (unsigned long long)first.value, bad);
 }
 
 void adoption_accept(struct adoption *a)
@@ -135,6 +154,7 @@ void adoption_accept(struct adoption *a)
 	check_addresses(a);
 	check_digests_complete(a);
 	check_metadata(a);
+	check_records(a, &lim);
 	if (results_adopt(mem_ptr(a->n->results_pa))) {
 		kho_refuse(&why, -EBADMSG, "results page", "is not of this program", a->n->results_pa, 0);
 		adoption_refuse(&why);

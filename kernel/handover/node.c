@@ -75,6 +75,11 @@ static bool has_domain(const struct node *n, uint32_t id)
 	return false;
 }
 
+static bool is_short(const struct node_digest_ser *d)
+{
+	return d->kind == NODE_DIGEST_RECORD || d->kind == NODE_DIGEST_HEADER;
+}
+
 /* Records that contradict each other. */
 static int cross_check(const struct node *n, struct kho_refusal *why)
 {
@@ -85,8 +90,10 @@ static int cross_check(const struct node *n, struct kho_refusal *why)
 				return kho_refuse(why, -EBADMSG, "unit", "stands twice",
 						  n->unit[i].regs_pa, n->unit[i].index);
 	for (uint32_t i = 0; i < n->nr_digests; i++)
-		if (n->digest[i].kind != NODE_DIGEST_TABLE && n->digest[i].kind != NODE_DIGEST_METADATA)
-			return kho_refuse(why, -EBADMSG, "digest", "is of an unknown kind",
+		if (n->digest[i].kind < NODE_DIGEST_TABLE || n->digest[i].kind > NODE_DIGEST_HEADER ||
+		    (is_short(&n->digest[i]) &&
+		     (n->digest[i].pa % PAGE_SIZE) + n->digest[i].owner > PAGE_SIZE))
+			return kho_refuse(why, -EBADMSG, "digest", "is of an unknown kind, or leaves its page",
 					  n->digest[i].pa, n->digest[i].kind);
 	for (uint32_t i = 0; i < n->nr_domains; i++) {
 		for (uint32_t j = 0; j < i; j++)

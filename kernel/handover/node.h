@@ -65,7 +65,8 @@ struct node_digest_ser {
 	uint64_t pa;		/* of the page */
 	uint32_t crc32c;
 	uint16_t kind;		/* enum node_digest_kind */
-	uint16_t owner;		/* node_domain_ser.id whose table it is, or NODE_NO_OWNER */
+	uint16_t owner;		/* node_domain_ser.id whose table it is, or NODE_NO_OWNER; of
+				 * records their length in bytes */
 };
 static_assert(sizeof(struct node_digest_ser) == 16, "layout");
 #define NODE_NO_OWNER	UINT16_MAX	/* root or context table, or no table */
@@ -73,6 +74,8 @@ static_assert(sizeof(struct node_digest_ser) == 16, "layout");
 enum node_digest_kind {
 	NODE_DIGEST_TABLE = 1,		/* root, context, page table: the hardware reaches it */
 	NODE_DIGEST_METADATA = 2,	/* radix node, root FDT, scratch array, other blobs */
+	NODE_DIGEST_RECORD = 3,		/* one IOMMU record; @owner is its length */
+	NODE_DIGEST_HEADER = 4,		/* header of a block of records; likewise */
 };
 
 /* Everything the node says, in plain form. */

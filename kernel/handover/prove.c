@@ -33,7 +33,7 @@ static bool leaf_ok(void *ctx, const struct vtd_domain_snapshot *domain, paddr_t
 	const struct proof *p = ((const struct walk *)ctx)->proof;
 
 	for (uint32_t i = 0; i < p->node->nr_digests; i++)	/* no device may write a table */
-		if (ranges_overlap(pa, size, p->node->digest[i].pa, PAGE_SIZE))
+		if (ranges_overlap(pa, size, ALIGN_DOWN(p->node->digest[i].pa, PAGE_SIZE), PAGE_SIZE))
 			return false;
 	if (kho_map_covers(p->map, pa, size))
 		return true;
@@ -192,7 +192,9 @@ const struct node_digest_ser *prove_digests(const struct node *n, enum node_dige
 	for (uint32_t i = 0; i < n->nr_digests; i++) {
 		const struct node_digest_ser *d = &n->digest[i];
 
-		if (d->kind != kind || kho_crc32c(0, mem_ptr(d->pa), PAGE_SIZE) == d->crc32c)
+		const size_t len = kind == NODE_DIGEST_HEADER ? d->owner : PAGE_SIZE;
+
+		if (d->kind != kind || kho_crc32c(0, mem_ptr(d->pa), len) == d->crc32c)
 			continue;
 		if (!first)
 			first = d;

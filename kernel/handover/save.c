@@ -8,6 +8,7 @@
 #include "kernel/console/printf.h"
 #include "kernel/handover/corrupt.h"
 #include "kernel/handover/prove.h"
+#include "kernel/handover/records.h"
 #include "kernel/machine/time.h"
 #include "kernel/memory/keep.h"
 #include "kernel/memory/scratch.h"
@@ -36,6 +37,7 @@ struct handoff {
 	paddr_t fdt, scratch_array, node, metadata, results;
 	struct kho_data data;
 	struct node *n;
+	struct records *records;
 };
 
 /* ---- (c) what is not preserved ------------------------------------------------------------ */
@@ -126,25 +128,30 @@ static int preserve_units(const struct run *r, struct handoff *h)
 	return 0;
 }
 
-/* Regions with the guard page on either side: a canary must survive as well. */
+/* Guard pages, since a canary must survive as well, and the transmit side.  Receive buffers and
+ * ring and the control page are files, which preserve themselves (records.c). */
 static int preserve_port(const struct run *r, const struct port *p, struct handoff *h)
 {
 	struct port_region region[PORT_REGIONS];
 	struct node_port_ser *rec = &h->n->port[h->n->nr_ports++];
 	const struct iommu_device *dev = iommu_device_of(r->mmu, p->nic.segment, p->nic.rid);
-	int err;
+	int err = 0;
 
 	port_regions(p->control, region);
-	for (unsigned i = 0; i < PORT_REGIONS; i++) {
-		err = kho_preserve_range(&h->radix, region[i].pa - PAGE_SIZE,
-					 region[i].len + 2 * PAGE_SIZE);
-		if (err)
-			return err;
+	for (unsigned i = 0; i < PORT_REGIONS && !err; i++) {
+		const bool is_file = i == PORT_RX_BUFFERS || i == PORT_RX_RING;
+
+		err = preserve_page(h, region[i].pa - PAGE_SIZE);
+		if (!err)
+			err = preserve_page(h, region[i].pa + region[i].len);
+		if (!err && !is_file)
+			err = kho_preserve_range(&h->radix, region[i].pa, region[i].len);
 	}
+	if (err)
+		return err;
 	rec->control_pa = p->control_pa;
 	rec->domain = r->mmu->domain[dev->domain].id;
-	err = pci_config_snapshot(r->mmu->fns, p->fn, &rec->config);
-	return err ? err : preserve_page(h, p->control_pa);
+	return pci_config_snapshot(r->mmu->fns, p->fn, &rec->config);
 }
 
 static int write_metadata(const struct run *r, struct handoff *h)
@@ -156,11 +163,12 @@ static int write_metadata(const struct run *r, struct handoff *h)
 	return kho_metadata_write(&m, mem_ptr(h->metadata));
 }
 
-/* Sub-nodes, oldest first.  LUO takes its place between these two when there is one. */
+/* Sub-nodes, oldest first. */
 static int write_tree(const struct run *r, struct handoff *h)
 {
 	const struct kho_subnode nodes[] = {
 		{ .name = KHO_NODE_METADATA, .pa = h->metadata, .size = KHO_METADATA_BYTES },
+		{ .name = KHO_NODE_LUO, .pa = records_luo(h->records), .size = sizeof(struct kho_luo_ser) },
 		{ .name = NODE_NAME, .pa = h->node, .size = NODE_BYTES },
 	};
 	const struct kho_plan plan = {
@@ -233,11 +241,16 @@ static int write_handoff(struct run *r, struct handoff *h, const struct kexec_ta
 	if (!err)
 		err = preserve_page(h, h->results);
 	if (!err)
+		err = records_write(r->mmu, r->port, r->nr_ports, r->cfg.generation, &h->radix,
+				    h->records);
+	if (!err)
 		err = write_metadata(r, h);
 	if (!err)
 		err = write_tree(r, h);
 	if (!err)
 		err = digest_metadata(r, h);
+	if (!err)
+		err = records_digest(h->records, h->n);
 	if (!err)
 		err = node_write(h->n, mem_ptr(h->node), &used);
 	return err;
@@ -269,8 +282,9 @@ static void check_handoff(const struct run *r, const struct handoff *h)
 {
 	struct picture *picture = scratch_new(sizeof(*picture));
 	struct node *n = scratch_new(sizeof(*n));
-	struct kho_refusal why = { 0 };
+	struct kho_refusal why = { 0 }, first = { 0 };
 	const struct node_digest_ser *bad;
+	size_t bad_records;
 	struct kho_handoff read;
 	struct kho_limits lim;
 
@@ -284,7 +298,16 @@ static void check_handoff(const struct run *r, const struct handoff *h)
 			 why.fault, (unsigned long long)why.at, (unsigned long long)why.value);
 		return;
 	}
-	bad = prove_digests(n, NODE_DIGEST_METADATA, NULL);
+	if (records_read(&read, &lim, n, NULL, &bad_records, &first, &why)) {
+		check_ok(CHECK_SAVE_HANDOFF_READS_BACK, false, "%s %s at %llx (%llx)", why.what,
+			 why.fault, (unsigned long long)why.at, (unsigned long long)why.value);
+		return;
+	}
+	check_ok(CHECK_SAVE_HANDOFF_READS_BACK, !bad_records, "%s %s at %llx (%llx)", first.what,
+		 first.fault, (unsigned long long)first.at, (unsigned long long)first.value);
+	bad = prove_digests(n, NODE_DIGEST_HEADER, NULL);
+	if (!bad)
+		bad = prove_digests(n, NODE_DIGEST_METADATA, NULL);
 	check_ok(CHECK_SAVE_HANDOFF_READS_BACK, !bad, "page %llx changed since it was written",
 		 bad ? (unsigned long long)bad->pa : 0);
 	bad = prove_digests(n, NODE_DIGEST_TABLE, NULL);
@@ -312,12 +335,13 @@ static int allocate(const struct run *r, struct handoff *h)
 {
 	memset(h, 0, sizeof(*h));
 	h->n = scratch_new(sizeof(*h->n));
+	h->records = scratch_new(sizeof(*h->records));
 	h->fdt = mem_alloc_pages(0);
 	h->scratch_array = mem_alloc_pages(0);
 	h->metadata = mem_alloc_pages(0);
 	h->results = mem_alloc_pages(0);
 	h->node = mem_alloc_pages(NODE_ORDER);
-	if (!h->n || !h->fdt || !h->scratch_array || !h->metadata || !h->results || !h->node)
+	if (!h->n || !h->records || !h->fdt || !h->scratch_array || !h->metadata || !h->results || !h->node)
 		return -ENOMEM;
 	h->data = (struct kho_data){
 		.fdt_pa = h->fdt, .fdt_size = KHO_FDT_BYTES, .scratch_pa = h->scratch_array,
@@ -330,6 +354,7 @@ static void drop(struct handoff *h)
 {
 	if (h->radix.root)
 		kho_radix_free(&h->radix);
+	kho_pages_free(&h->records->pages, 0);
 	mem_free_pages(h->fdt, 0);
 	mem_free_pages(h->scratch_array, 0);
 	mem_free_pages(h->metadata, 0);

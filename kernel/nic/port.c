@@ -75,14 +75,14 @@ void port_regions(const struct stream_control_ser *c, struct port_region region[
 {
 	const struct stream_ring_ser *rx = &c->rx, *tx = &c->tx;
 
-	region[0] = (struct port_region){
+	region[PORT_RX_BUFFERS] = (struct port_region){
 		rx->buffers_pa, rx->buffers_iova, (uint64_t)rx->count * rx->stride, VTD_SS_W };
-	region[1] = (struct port_region){
+	region[PORT_RX_RING] = (struct port_region){
 		rx->ring_pa, rx->ring_iova, (uint64_t)rx->entries * NIC_DESC_BYTES,
 		VTD_SS_R | VTD_SS_W };
-	region[2] = (struct port_region){
+	region[PORT_TX_BUFFERS] = (struct port_region){
 		tx->buffers_pa, tx->buffers_iova, (uint64_t)tx->count * tx->stride, VTD_SS_R };
-	region[3] = (struct port_region){
+	region[PORT_TX_RING] = (struct port_region){
 		tx->ring_pa, tx->ring_iova, (uint64_t)tx->entries * NIC_DESC_BYTES,
 		VTD_SS_R | VTD_SS_W };
 	for (unsigned i = 0; i < PORT_REGIONS; i++)

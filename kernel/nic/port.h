@@ -37,7 +37,7 @@ struct port_region {
 	uint64_t len;		/* bytes, whole pages */
 	uint64_t perm;		/* VTD_SS_R, VTD_SS_W: the least that the device needs */
 };
-#define PORT_REGIONS	4
+enum { PORT_RX_BUFFERS, PORT_RX_RING, PORT_TX_BUFFERS, PORT_TX_RING, PORT_REGIONS };
 void port_regions(const struct stream_control_ser *c, struct port_region region[PORT_REGIONS]);
 
 /**

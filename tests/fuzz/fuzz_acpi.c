@@ -30,18 +30,22 @@ static void seal_bytes(uint8_t *p, size_t len, size_t checksum)
 
 static bool is_signature(const uint8_t *p)
 {
-	static const char known[][5] = { "DMAR", "MCFG", "FACP", "APIC", "SPCR", "RSDT", "XSDT" };
+	static const uint32_t known[] = {
+		0x52414d44, 0x4746434d, 0x50434146, 0x43495041, 0x52435053, 0x54445352, 0x54445358,
+	};	/* DMAR, MCFG, FACP, APIC, SPCR, RSDT, XSDT */
+	uint32_t is;
 
+	memcpy(&is, p, sizeof(is));
 	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
-		if (!memcmp(p, known[i], 4))
+		if (is == known[i])
 			return true;
 	return false;
 }
 
-/* Tables first, those that list them behind: nothing here depends on another's checksum. */
+/* No checksum covers another one. */
 static void seal_all(uint8_t *p, size_t len)
 {
-	for (size_t at = 0; at + 36 <= len; at++) {
+	for (size_t at = 0; at + 36 <= len; at += 4) {
 		uint32_t bytes;
 
 		memcpy(&bytes, p + at + 4, sizeof(bytes));

@@ -6,23 +6,26 @@
 
 #include "kernel/handover/node.h"
 #include "kho/crc32c.h"
+#include "kho/fdt.h"
 
 #define SEAL	1	/* first byte of the input */
 
 /* As kho/blob.c does it: the digest's own four bytes count as zero. */
 static void seal(uint8_t *fdt, size_t size)
 {
+	struct kho_refusal why;
+	struct span whole;
 	uint32_t crc;
 	uint8_t *field;
 	int len;
 
-	if (size < sizeof(struct fdt_header) || fdt_check_full(fdt, size))
+	if (kho_fdt_check(span_of(fdt, size), "", &whole, &why))
 		return;
 	field = fdt_getprop_w(fdt, 0, "digest", &len);
 	if (!field || len != sizeof(crc))
 		return;
 	memset(field, 0, sizeof(crc));
-	crc = kho_crc32c(0, fdt, fdt_totalsize(fdt));
+	crc = kho_crc32c(0, whole.p, whole.len);
 	memcpy(field, &crc, sizeof(crc));
 }
 

@@ -655,6 +655,13 @@ static void leaf_only_after_unlinking(void)
 	vtd_ss_free_tables(&bad_a.ss);
 }
 
+static void leaf_only_table_kept(void)
+{
+	assert_int_equal(vtd_ss_unmap(&bad_a.ss, IOVA, PAGE_SIZE), 0);
+	assert_true(vtd_ss_unlink_tables(&bad_a.ss, IOVA, PAGE_SIZE) > 0);
+	assert_int_equal(vtd_inval_pages(&bad.u, DID, IOVA, PAGE_SIZE, true), 0);
+}
+
 static void free_page_still_mapped(void)
 {
 	mem_free_pages(bad_a.page, 0);
@@ -679,6 +686,18 @@ static void context_without_iotlb(void)
 
 	assert_int_equal(vtd_context_clear_present(bad.u.root, RID, bad.u.caps.coherent), 0);
 	assert_int_equal(vtd_qi_submit(&bad.u, &cc, 1), 0);
+	assert_int_equal(dma(&bad, RID, IOVA, 2), 0);
+}
+
+/* Device-selective needs the DID that stands in the entry. */
+static void context_under_another_did(void)
+{
+	const struct vtd_qi_desc d[] = {
+		vtd_qi_cc(VTD_G_SELECTIVE, DID + 1, RID), vtd_qi_iotlb(VTD_G_DOMAIN, DID, 0, 0, false),
+	};
+
+	assert_int_equal(vtd_context_clear_present(bad.u.root, RID, bad.u.caps.coherent), 0);
+	assert_int_equal(vtd_qi_submit(&bad.u, d, 2), 0);
 	assert_int_equal(dma(&bad, RID, IOVA, 2), 0);
 }
 
@@ -746,6 +765,17 @@ static void did_aliasing(void)
 	assert_int_equal(dma(&bad, RID + 8, IOVA, 0xa11a5), 0);		/* no fault anywhere */
 	assert_int_equal(at(bad_a.page), 0xa11a5);			/* in the wrong memory */
 	assert_int_equal(at(page), 0);
+}
+
+/* Unseen when it was stored, found at the end. */
+static void did_shared_behind_the_seam(void)
+{
+	struct vtd_context_entry *slot =
+		(struct vtd_context_entry *)mem_ptr(at(bad.u.root) & SPEC_RE_CTP) + RID + 8;
+	struct vtd_ss other;
+
+	new_table(&bad, &other);
+	*slot = entry_of(&other, DID);
 }
 
 static void forget_to_flush(void)
@@ -868,10 +898,12 @@ static const struct {
 	{ "invalidation_of_wrong_did", C, wrong_did, "IOTLB still translates" },
 	{ "invalidation_of_wrong_page", C, wrong_page, "IOTLB still translates" },
 	{ "leaf_only_after_unlinking", C, leaf_only_after_unlinking, "paging-structure cache still leads" },
+	{ "leaf_only_table_kept", C, leaf_only_table_kept, "cache still leads from" },
 	{ "free_page_still_mapped", C, free_page_still_mapped, "freed while" },
-	{ "clear_without_invalidation", C, clear_without_invalidation, "is owed" },
+	{ "clear_without_invalidation", C, clear_without_invalidation, "is cached as it no longer is" },
 	{ "zero_before_invalidation", C, zero_before_invalidation, "rewritten before its invalidation" },
 	{ "context_without_iotlb", C, context_without_iotlb, "is owed" },
+	{ "context_under_another_did", C, context_under_another_did, "is owed" },
 	{ "iotlb_before_context", C, iotlb_before_context, "is owed" },
 	{ "replace_invalidates_new_did", C, replace_invalidates_new_did, "is owed" },
 	{ "replace_under_same_did", C, replace_under_the_same_did, "another table under the same DID" },
@@ -879,6 +911,7 @@ static const struct {
 	{ "tables_of_live_domain_freed", C, free_tables_of_a_live_domain, "freed while the tables" },
 	{ "tables_freed_before_flush", C, free_before_the_context_is_flushed, "freed while" },
 	{ "did_aliasing", C, did_aliasing, "with different tables" },
+	{ "did_shared_behind_the_seam", C, did_shared_behind_the_seam, "with different tables" },
 	{ "no_flush", { 0 }, forget_to_flush, "does not see what was stored (no flush)" },
 	{ "no_flush_of_new_table", { 0 }, link_an_unflushed_table, "does not see what was stored" },
 	{ "cm_map_without_invalidation", { .cm = true }, map_without_invalidation, "IOTLB still translates" },

@@ -279,6 +279,75 @@ static void test_protected_memory_drops_silently(void **state)
 	assert_true(model_violated("written while PRS=1"));
 }
 
+/* Before version 2 it ends where translation begins. */
+static void test_protected_memory_and_translation(void **state)
+{
+	static const struct { unsigned major; int rc; } cases[] = { { 1, 0 }, { 4, MODEL_DROPPED } };
+	struct mapped m;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		bench_init(&b, &(struct model_traits){ .pmr = true, .major = cases[i].major });
+		mapped_init(&b, &m, RID, 5);
+		wr(SPEC_PLMBASE, 0);
+		wr(SPEC_PLMLIMIT, (uint32_t)MIB(1024));
+		wr(SPEC_PMEN, SPEC_PMEN_EPM);
+		while (!(rd(SPEC_PMEN) & SPEC_PMEN_PRS))
+			;
+		assert_int_equal(dma(&b, RID, IOVA, 1), cases[i].rc);
+		assert_int_equal(model_violations(), 0);
+	}
+}
+
+/* ---- what hardware forgets by itself ------------------------------------------------------ */
+
+static void test_esrtps_invalidates(void **state)
+{
+	struct mapped m;
+
+	(void)state;
+	bench_init(&b, &(struct model_traits){ .coherent = true, .esrtps = true });
+	mapped_init(&b, &m, RID, 5);
+	assert_int_equal(dma(&b, RID, IOVA, 1), 0);
+	wr64(SPEC_RTADDR, mem_alloc_pages(0));
+	assert_int_equal(vtd_unit_command(&b.u, SPEC_GCMD_SRTP, true, "RTPS"), 0);
+	assert_int_equal(dma(&b, RID, IOVA, 1), SPEC_FAULT_ROOT_P);
+	assert_int_equal(model_violations(), 0);
+}
+
+static void test_translation_off_invalidates_with_scalable_mode(void **state)
+{
+	struct mapped m;
+
+	(void)state;
+	for (unsigned smts = 0; smts < 2; smts++) {
+		bench_init(&b, &(struct model_traits){ .coherent = true, .smts = smts });
+		mapped_init(&b, &m, RID, 5);
+		assert_int_equal(dma(&b, RID, IOVA, 1), 0);
+		assert_int_equal(vtd_unit_disable_translation(&b.u), 0);
+		assert_int_equal(mu()->nr_tlbs, !smts);
+		assert_int_equal(model_violations(), 0);
+	}
+}
+
+/* The index of the next record starts again when translation goes off, and not before. */
+static void test_record_index_starts_again(void **state)
+{
+	(void)state;
+	bench_init(&b, &(struct model_traits){ .coherent = true, .nfr = 4 });
+	for (unsigned i = 0; i < 3; i++) {
+		dma(&b, RID, IOVA, 1);
+		assert_int_equal(spec_get(SPEC_FSTS_FRI, rd(SPEC_FSTS)), i % 2);
+		assert_int_equal(vtd_fault_clear(&b.u), 0);
+		if (i != 1)
+			continue;
+		assert_int_equal(vtd_unit_disable_translation(&b.u), 0);
+		assert_int_equal(vtd_unit_set_root(&b.u, b.u.root), 0);
+		assert_int_equal(vtd_unit_enable_translation(&b.u), 0);
+	}
+	assert_int_equal(model_violations(), 0);
+}
+
 /* ---- the queue ------------------------------------------------------------------------------ */
 
 /* Put one descriptor and ring the bell. */
@@ -372,6 +441,51 @@ static void test_head_is_not_completion(void **state)
 	assert_true(model_violated("while invalidations are under way"));
 	settle();
 	assert_int_equal(dma(&b, RID, IOVA, 1), SPEC_FAULT_WRITE);
+}
+
+/* FN holds back what comes after it. */
+static void test_fence_holds_fetching(void **state)
+{
+	uint64_t head, *slot;
+
+	(void)state;
+	bench_init(&b, &(struct model_traits){ .coherent = true });
+	head = rd64(SPEC_IQT);
+	slot = mem_ptr(b.u.qi.ring + head);
+	slot[0] = 0x45;
+	slot[2] = 0xd2;
+	slot[1] = slot[3] = 0;
+	wr64(SPEC_IQT, head + 32);
+	assert_int_equal(mu()->iqh, head + 16);
+	settle();
+	assert_int_equal(rd64(SPEC_IQH), head + 32);
+	put(0x45, 0);
+	settle();
+	assert_int_equal(model_violations(), 0);
+}
+
+/* After a device did not answer, waits are dropped and nothing is fetched until ITE is cleared. */
+static void test_ite_drops_waits(void **state)
+{
+	uint64_t head;
+
+	(void)state;
+	bench_init(&b, &(struct model_traits){ .coherent = true });
+	put(0xd2, 0);
+	mu()->ite_once = true;
+	put(0x25 | UINT64_C(0x1234) << 32, MIB(32));
+	settle();
+	assert_true(rd(SPEC_FSTS) & SPEC_FSTS_ITE);
+	assert_int_equal(mu()->nr_fetched, 0);
+	assert_int_equal(at(MIB(32)), 0);
+	head = rd64(SPEC_IQH);
+	put(0x25 | UINT64_C(0x5678) << 32, MIB(32));
+	settle();
+	assert_int_equal(rd64(SPEC_IQH), head);
+	wr(SPEC_FSTS, SPEC_FSTS_ITE);
+	settle();
+	assert_int_equal(at(MIB(32)), 0x5678);
+	assert_int_equal(model_violations(), 0);
 }
 
 static void test_tail_beyond_the_queue(void **state)
@@ -540,7 +654,13 @@ int main(void)
 		cmocka_unit_test(test_commands_complete_late),
 		cmocka_unit_test(test_write_buffer_flush_is_done_when_clear),
 		cmocka_unit_test(test_protected_memory_drops_silently),
+		cmocka_unit_test(test_protected_memory_and_translation),
+		cmocka_unit_test(test_esrtps_invalidates),
+		cmocka_unit_test(test_translation_off_invalidates_with_scalable_mode),
+		cmocka_unit_test(test_record_index_starts_again),
 		cmocka_unit_test(test_descriptors),
+		cmocka_unit_test(test_fence_holds_fetching),
+		cmocka_unit_test(test_ite_drops_waits),
 		cmocka_unit_test(test_head_is_not_completion),
 		cmocka_unit_test(test_tail_beyond_the_queue),
 		cmocka_unit_test(test_wraps_many_times),

@@ -197,6 +197,7 @@ static const struct wrong scalable_cases[] = {
 	{ "scalable.directory_reserved", { 0 }, DIR, PASIDS | 0x801, 0, 0x52, 0x52 },
 	{ "scalable.directory_no_memory", { 0 }, SCE, GIB(4) | 1, 0, 0x50, 0x50 },
 	{ "scalable.pasid_table_no_memory", { 0 }, DIR, GIB(4) | 1, 0, 0x58, 0x58 },
+	{ "scalable.fpd_hides_no_access_error", { 0 }, DIR, GIB(4) | 3, 0, 0x58, 0x58 },
 	{ "scalable.pasid_not_present", { 0 }, PE, SS3 | 1 << 2 | 2 << 6, 0, 0x59, 0x59 },
 	{ "scalable.pasid_reserved", { 0 }, PE, SS3 | 1 << 2 | 2 << 6 | 1 << 10 | 1, 0, 0x5a, 0x5a },
 	{ "scalable.pasid_ssade", { 0 }, PE, SS3 | 1 << 2 | 2 << 6 | 1 << 9 | 1, 0, 0x5a, 0x5a },
@@ -460,6 +461,43 @@ static void test_removal_in_scalable_mode(void **state)
 	assert_int_equal(model_violations(), 0);
 }
 
+/* Without the PASID-cache, or with it before the context-cache, it is not done. */
+static void test_order_in_scalable_mode(void **state)
+{
+	struct model_unit *u;
+
+	(void)state;
+	u = scalable(&(struct model_traits){ .coherent = true });
+	pasid_removed();
+	invalidate(u, TLB, 5);
+	assert_true(model_violations() > 0);
+	assert_true(model_violated("is owed"));
+	u = scalable(&(struct model_traits){ .coherent = true });
+	context_removed();
+	invalidate(u, PC, 5);
+	invalidate(u, CC | TLB, 5);
+	assert_true(model_violations() > 0);
+	assert_true(model_violated("is owed"));
+	invalidate(u, CC | PC | TLB, 5);
+	model_forgive();
+	assert_int_equal(model_violations(), 0);
+}
+
+/* FPD anywhere on the way hides what is qualified. */
+static void test_fpd_in_scalable_mode(void **state)
+{
+	static const paddr_t where[] = { SCE, DIR, PE };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(where); i++) {
+		scalable(&(struct model_traits){ .coherent = true });
+		set(where[i], at(where[i]) | 2);
+		set(LEVEL1, 0);
+		assert_int_equal(write_there(WHERE), SPEC_FAULT_S_SS_P);
+		assert_int_equal(recorded(), 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -472,6 +510,8 @@ int main(void)
 		cmocka_unit_test(test_scalable_needs_wide_descriptors),
 		cmocka_unit_test(test_live_changes_in_scalable_mode),
 		cmocka_unit_test(test_removal_in_scalable_mode),
+		cmocka_unit_test(test_order_in_scalable_mode),
+		cmocka_unit_test(test_fpd_in_scalable_mode),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

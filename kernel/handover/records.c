@@ -1,0 +1,392 @@
+/* LUO, files and IOMMU records: written from live state, read back and compared with the node. */
+#include "records.h"
+
+#include <string.h>
+
+#include "errno.h"
+#include "kernel/console/printf.h"
+#include "kernel/memory/scratch.h"
+#include "kernel/stream/control.h"
+#include "kho/crc32c.h"
+#include "kho/iommu_abi.h"
+#include "kho/iommu_files.h"
+#include "kho/luo.h"
+#include "kho/memfd.h"
+#include "platform/mem.h"
+#include "platform/mmio.h"
+#include "vtd/context.h"
+
+#define FILES_PER_PORT	3
+#define MAX_FILES	(FILES_PER_PORT * PORT_MAX)
+#define MAX_FOLIOS	4096		/* runs, of one file */
+#define MAX_CLAIMS	16384
+#define MAX_KEYS	512
+
+/* ---- writing ------------------------------------------------------------------------------- */
+
+static int write_file(uint64_t token, paddr_t pa, uint64_t len, struct kho_radix *radix,
+		      struct kho_pages *pages, struct kho_file *out, struct kho_refusal *why)
+{
+	struct kho_folios folios = {
+		.pa = pa, .len = len, .flags = KHO_FOLIO_DIRTY | KHO_FOLIO_UPTODATE,
+	};
+	const struct kho_memfd memfd = { .size = len, .folios = &folios, .nr_folios = 1 };
+	const size_t first = pages->nr;
+	const int err = kho_memfd_write(&memfd, radix, pages, why);
+
+	if (err)
+		return err;
+	str_format(out->compatible, sizeof(out->compatible), "%s", KHO_MEMFD_COMPATIBLE);
+	out->data = pages->pa[first];
+	out->token = token;
+	return 0;
+}
+
+static int write_port(const struct port *p, struct kho_radix *radix, struct kho_pages *pages,
+		      struct kho_file file[FILES_PER_PORT], struct kho_refusal *why)
+{
+	const uint16_t stream = p->control->stream;
+	struct port_region region[PORT_REGIONS];
+	int err;
+
+	port_regions(p->control, region);
+	err = write_file(STREAM_FILE_TOKEN(stream, STREAM_FILE_BUFFERS), region[PORT_RX_BUFFERS].pa,
+			 region[PORT_RX_BUFFERS].len, radix, pages, &file[0], why);
+	if (!err)
+		err = write_file(STREAM_FILE_TOKEN(stream, STREAM_FILE_RING), region[PORT_RX_RING].pa,
+				 region[PORT_RX_RING].len, radix, pages, &file[1], why);
+	if (!err)
+		err = write_file(STREAM_FILE_TOKEN(stream, STREAM_FILE_CONTROL), p->control_pa, PAGE_SIZE,
+				 radix, pages, &file[2], why);
+	return err;
+}
+
+/* The stream that a device serves; RMRR devices serve none. */
+static uint16_t stream_of(const struct port *ports, size_t n, uint16_t segment, uint16_t rid)
+{
+	for (size_t i = 0; i < n; i++)
+		if (ports[i].nic.segment == segment && ports[i].nic.rid == rid)
+			return ports[i].control->stream;
+	return 0;
+}
+
+/* Legacy mode has one context table for a whole bus: only even bits of two per bus. */
+static void spread_buses(const uint64_t buses[4], uint64_t out[8])
+{
+	memset(out, 0, 8 * sizeof(out[0]));
+	for (unsigned bus = 0; bus < 256; bus++)
+		if (buses[bus / 64] & BIT64(bus % 64))
+			out[bus * 2 / 64] |= BIT64(bus * 2 % 64);
+}
+
+/* Live state in the plain form of the records; unit indices count those in use. */
+struct plain {
+	struct kho_iommu_unit unit[NODE_MAX_UNITS];
+	struct kho_iommu_domain domain[NODE_MAX_DOMAINS];
+	struct kho_iommu_device device[NODE_MAX_DEVICES];
+	struct kho_key key[MAX_KEYS];
+	size_t unit_index[VTD_DMAR_MAX_DRHD];
+};
+
+static void describe(const struct iommu *mmu, const struct port *ports, size_t nr_ports,
+		     struct plain *p, struct kho_iommu *out)
+{
+	*out = (struct kho_iommu){
+		.unit = p->unit, .domain = p->domain, .device = p->device, .keys = p->key,
+		.max_keys = MAX_KEYS, .nr_domains = mmu->nr_domains, .nr_devices = mmu->nr_devices,
+	};
+	for (size_t i = 0; i < mmu->nr_units; i++) {
+		const struct vtd_unit *u = &mmu->unit[i].vtd;
+		uint64_t buses[4];
+
+		if (!mmu->unit[i].used)
+			continue;
+		p->unit_index[i] = out->nr_units;
+		vtd_root_buses(u->root, buses);
+		p->unit[out->nr_units] = (struct kho_iommu_unit){
+			.register_base = u->regs, .root_table = u->root };
+		spread_buses(buses, p->unit[out->nr_units++].context_tables);
+	}
+	for (size_t i = 0; i < mmu->nr_domains; i++)
+		p->domain[i] = (struct kho_iommu_domain){
+			.top_table = mmu->domain[i].ss.top,
+			.top_level = (uint8_t)(mmu->domain[i].ss.levels - 1),
+			.vasz = (uint8_t)mmu->domain[i].ss.addr_bits };
+	for (size_t i = 0; i < mmu->nr_devices; i++) {
+		const struct iommu_device *d = &mmu->device[i];
+
+		p->device[i] = (struct kho_iommu_device){
+			.pci_domain = d->segment, .devid = d->rid, .did = d->did,
+			.owner_token = kho_iommu_owner_token(stream_of(ports, nr_ports, d->segment, d->rid)),
+			.domain = d->domain, .unit = p->unit_index[d->unit] };
+	}
+}
+
+static int write_iommu(const struct iommu *mmu, const struct port *ports, size_t nr_ports,
+		       struct kho_radix *radix, struct records *rec, struct kho_refusal *why)
+{
+	struct plain *plain = scratch_new(sizeof(*plain));
+	struct kho_iommu in;
+
+	if (!plain)
+		return -ENOMEM;
+	describe(mmu, ports, nr_ports, plain, &in);
+	rec->nr_units = in.nr_units;
+	rec->nr_domains = in.nr_domains;
+	rec->nr_devices = in.nr_devices;
+	return kho_iommu_records_write(&in, radix, &rec->pages, &rec->placed, why);
+}
+
+static int write_luo(uint32_t generation, struct kho_file *files, size_t nr_files,
+		     struct kho_radix *radix, struct records *rec, struct kho_refusal *why)
+{
+	struct kho_session session = { .name = RECORDS_SESSION, .nr_files = nr_files };
+	struct kho_key keys[MAX_FILES];
+	struct kho_flb flb;
+	struct kho_luo luo = {
+		.liveupdate_num = (uint64_t)generation + 1, .sessions = &session, .nr_sessions = 1,
+		.files = files, .nr_files = nr_files, .flbs = &flb, .nr_flbs = 1, .keys = keys,
+		.max_keys = ARRAY_SIZE(keys),
+	};
+
+	if (kho_iommu_flb(KHO_PROFILE_LINUX_7_3, rec->pages.pa[rec->placed.top], 0, &flb))
+		return -EINVAL;
+	rec->first_luo = rec->pages.nr;
+	return kho_luo_write(&luo, NULL, radix, &rec->pages, why);
+}
+
+int records_write(const struct iommu *mmu, const struct port *ports, size_t nr_ports,
+		  uint32_t generation, struct kho_radix *radix, struct records *rec)
+{
+	struct kho_file *files = scratch_new(MAX_FILES * sizeof(*files));
+	struct kho_refusal why = { .what = "records", .fault = "do not fit into scratch" };
+	int err = files ? 0 : -ENOMEM;
+
+	rec->pages = (struct kho_pages){ .pa = rec->page, .max = RECORDS_MAX_PAGES };
+	for (size_t i = 0; i < nr_ports && !err; i++)
+		err = write_port(&ports[i], radix, &rec->pages, &files[FILES_PER_PORT * i], &why);
+	if (!err)
+		err = write_iommu(mmu, ports, nr_ports, radix, rec, &why);
+	if (!err)
+		err = write_luo(generation, files, FILES_PER_PORT * nr_ports, radix, rec, &why);
+	if (err) {
+		platform_log("save: %s %s (%llx, %llx)", why.what, why.fault,
+			     (unsigned long long)why.at, (unsigned long long)why.value);
+		kho_pages_free(&rec->pages, 0);
+	}
+	return err;
+}
+
+/* ---- digests ------------------------------------------------------------------------------- */
+
+static int digest_bytes(struct node *n, paddr_t pa, uint16_t len, enum node_digest_kind kind)
+{
+	if (n->nr_digests == NODE_MAX_DIGESTS)
+		return -ENOSPC;
+	n->digest[n->nr_digests++] = (struct node_digest_ser){
+		.pa = pa, .crc32c = kho_crc32c(0, mem_ptr(pa), len), .kind = (uint16_t)kind, .owner = len,
+	};
+	return 0;
+}
+
+int records_digest(const struct records *rec, struct node *n)
+{
+	const struct kho_iommu_placed *at = &rec->placed;
+	int err = 0;
+
+	for (size_t i = 0; i < rec->pages.nr && !err; i++)
+		err = i >= at->units && i < rec->first_luo ?
+			digest_bytes(n, rec->page[i], sizeof(struct kho_block_ser), NODE_DIGEST_HEADER) :
+			prove_record_page(n, rec->page[i], NODE_DIGEST_METADATA, NODE_NO_OWNER);
+	for (size_t i = 0; i < rec->nr_units && !err; i++)
+		err = digest_bytes(n, kho_iommu_unit_pa(&rec->pages, at, i),
+				   sizeof(struct kho_iommu_unit_ser), NODE_DIGEST_RECORD);
+	for (size_t i = 0; i < rec->nr_domains && !err; i++)
+		err = digest_bytes(n, kho_iommu_domain_pa(&rec->pages, at, i),
+				   sizeof(struct kho_iommu_domain_ser), NODE_DIGEST_RECORD);
+	for (size_t i = 0; i < rec->nr_devices && !err; i++)
+		err = digest_bytes(n, kho_iommu_device_pa(&rec->pages, at, i),
+				   sizeof(struct kho_iommu_device_ser), NODE_DIGEST_RECORD);
+	return err;
+}
+
+static bool record_intact(void *ctx, paddr_t record, uint64_t len)
+{
+	const struct node *n = ctx;
+
+	for (uint32_t i = 0; i < n->nr_digests; i++) {
+		const struct node_digest_ser *d = &n->digest[i];
+
+		if (d->kind == NODE_DIGEST_RECORD && d->pa == record && d->owner == len)
+			return kho_crc32c(0, mem_ptr(record), len) == d->crc32c;
+	}
+	return false;
+}
+
+/* ---- reading -------------------------------------------------------------------------------- */
+
+/* Work memory of one reading, from scratch. */
+struct reading {
+	struct kho_reader reader;
+	struct kho_range claim[MAX_CLAIMS];
+	struct kho_session session[8];
+	struct kho_file file[64];
+	struct kho_flb flb[KHO_MAX_FLBS];
+	struct kho_key key[MAX_KEYS];
+	struct kho_folios folio[MAX_FOLIOS];
+	struct kho_luo luo;
+	struct plain plain;
+	struct kho_iommu iommu;
+	struct kho_iommu_verdict unit[NODE_MAX_UNITS], domain[NODE_MAX_DOMAINS],
+		device[NODE_MAX_DEVICES];
+	struct kho_iommu_verdicts verdicts;
+};
+
+static int read_luo(struct reading *w, const struct kho_handoff *h, struct kho_refusal *why)
+{
+	const struct kho_subnode *node = kho_tree_find(&h->tree, KHO_NODE_LUO);
+
+	if (!node)
+		return kho_refuse(why, -EBADMSG, "sub-node LUO", "is missing", 0, 0);
+	w->luo = (struct kho_luo){
+		.sessions = w->session, .max_sessions = ARRAY_SIZE(w->session), .files = w->file,
+		.max_files = ARRAY_SIZE(w->file), .flbs = w->flb, .max_flbs = ARRAY_SIZE(w->flb),
+		.keys = w->key, .max_keys = MAX_KEYS,
+	};
+	return kho_luo_read(&w->reader, kho_subnode_blob(node), &w->luo, why);
+}
+
+static int read_files(struct reading *w, struct kho_refusal *why)
+{
+	for (size_t i = 0; i < w->luo.nr_files; i++) {
+		struct kho_memfd memfd = { .folios = w->folio, .max_folios = MAX_FOLIOS };
+		int err;
+
+		if (strcmp(w->file[i].compatible, KHO_MEMFD_COMPATIBLE))
+			return kho_refuse(why, -EBADMSG, "file", "has a handler that is not ours", 0, i);
+		err = kho_memfd_read(&w->reader, w->file[i].data, &memfd, why);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int read_iommu(struct reading *w, const struct node *n, struct kho_refusal *why)
+{
+	const struct kho_iommu_digests digests = {
+		.intact = record_intact, .ctx = (void *)(uintptr_t)n };
+	paddr_t top;
+	int err = kho_iommu_find(&w->luo, &top, why);
+
+	if (err == -ENOENT)
+		return kho_refuse(why, -EBADMSG, "FLB " KHO_IOMMU_FLB, "is missing", 0, 0);
+	if (err)
+		return err;
+	w->iommu = (struct kho_iommu){
+		.unit = w->plain.unit, .max_units = NODE_MAX_UNITS, .domain = w->plain.domain,
+		.max_domains = NODE_MAX_DOMAINS, .device = w->plain.device,
+		.max_devices = NODE_MAX_DEVICES, .keys = w->key, .max_keys = MAX_KEYS,
+	};
+	w->verdicts = (struct kho_iommu_verdicts){
+		.unit = w->unit, .domain = w->domain, .device = w->device };
+	return kho_iommu_records_read(&w->reader, top, &digests, &w->iommu, &w->verdicts, why);
+}
+
+/* The record of a device that the node lists, or its count. */
+static size_t find_device(const struct kho_iommu *k, const struct node_device_ser *d)
+{
+	size_t i = 0;
+
+	while (i < k->nr_devices && (k->device[i].deleted || k->device[i].pci_domain != d->segment ||
+				     k->device[i].devid != d->rid))
+		i++;
+	return i;
+}
+
+static const char *disagreement(const struct reading *w, const struct node *n,
+				const struct node_device_ser *d, size_t i)
+{
+	const struct kho_iommu_device *rec = &w->iommu.device[i];
+	const struct kho_iommu_domain *domain = &w->iommu.domain[rec->domain];
+	const struct kho_iommu_unit *unit = &w->iommu.unit[rec->unit];
+	const struct node_domain_ser *nd = NULL;
+	const struct node_unit_ser *nu = NULL;
+
+	for (uint32_t k = 0; k < n->nr_domains; k++)
+		if (n->domain[k].id == d->domain)
+			nd = &n->domain[k];
+	for (uint32_t k = 0; k < n->nr_units; k++)
+		if (n->unit[k].index == d->unit)
+			nu = &n->unit[k];
+	if (rec->did != d->did)
+		return "has another DID than the node says";
+	if (!nd || domain->top_table != nd->top_pa || domain->top_level + 1u != nd->levels ||
+	    domain->vasz != nd->addr_bits || domain->first_stage)
+		return "leads to another domain than the node says";
+	if (!nu || unit->register_base != nu->regs_pa ||
+	    unit->root_table != ALIGN_DOWN(nu->rtaddr, PAGE_SIZE))
+		return "leads to another unit than the node says";
+	return NULL;
+}
+
+static void note(struct blame *blame, size_t *bad, struct kho_refusal *first, const struct node *n,
+		 uint32_t device, paddr_t at, const char *fault)
+{
+	if (!(*bad)++)
+		kho_refuse(first, -EBADMSG, "device record", fault, at, n->device[device].rid);
+	if (blame)
+		blame->device[device] = true;
+}
+
+/* Every device of the node has one good record that says the same, and there are no others. */
+static void compare(const struct reading *w, const struct node *n, struct blame *blame, size_t *bad,
+		    struct kho_refusal *first)
+{
+	size_t live = 0;
+
+	for (size_t i = 0; i < w->iommu.nr_devices; i++)
+		live += !w->iommu.device[i].deleted;
+	for (uint32_t i = 0; i < n->nr_devices; i++) {
+		const size_t rec = find_device(&w->iommu, &n->device[i]);
+		const char *fault;
+
+		if (rec == w->iommu.nr_devices) {
+			note(blame, bad, first, n, i, 0, "is missing");
+			continue;
+		}
+		fault = w->verdicts.device[rec].fault;
+		if (!fault)
+			fault = disagreement(w, n, &n->device[i], rec);
+		if (fault)
+			note(blame, bad, first, n, i, w->verdicts.device[rec].pa, fault);
+	}
+	if (live != n->nr_devices && !(*bad)++)
+		kho_refuse(first, -EBADMSG, "device records", "are more or fewer than the node's devices",
+			   0, live);
+}
+
+int records_read(const struct kho_handoff *h, const struct kho_limits *lim, const struct node *n,
+		 struct blame *blame, size_t *bad, struct kho_refusal *first,
+		 struct kho_refusal *why)
+{
+	struct reading *w = scratch_new(sizeof(*w));
+	int err;
+
+	*bad = 0;
+	if (!w)
+		return kho_refuse(why, -ENOMEM, "scratch", "is too small to read the records", 0,
+				  sizeof(*w));
+	err = kho_reader_init(&w->reader, h, lim, w->claim, MAX_CLAIMS, why);
+	if (!err)
+		err = read_luo(w, h, why);
+	if (!err && w->luo.liveupdate_num != (uint64_t)n->generation + 1)
+		err = kho_refuse(why, -EBADMSG, "liveupdate_num", "is not the writer's generation plus one",
+				 0, w->luo.liveupdate_num);
+	if (!err)
+		err = read_files(w, why);
+	if (!err)
+		err = read_iommu(w, n, why);
+	if (!err)
+		compare(w, n, blame, bad, first);
+	return err;
+}

@@ -1,0 +1,580 @@
+/* Makes the seeds of the fuzz targets: the golden handoff, the captured Linux handoff, the golden
+ * IOMMU records, and what our own writers make.  Run from the top of the tree:
+ *
+ *	seeds FOLDER		one folder per target below it
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <cmocka.h>
+
+#include "kernel/handover/bootparams.h"
+#include "kernel/handover/node.h"
+#include "kernel/stream/control.h"
+#include "kho/iommu_records.h"
+#include "kho/memfd.h"
+#include "kho/radix.h"
+#include "kho/setup_data.h"
+#include "tests/fixtures/kho_golden.h"
+#include "tests/fixtures/segments.h"
+
+/* Rows of the tables made from expected.json; the seeds need only what says where things are. */
+struct expected_node { paddr_t pa; unsigned level; };
+struct expected_region { const char *name; paddr_t start; uint64_t size; };
+struct expected_session { const char *name; size_t nr_files; };
+struct expected_memfd { paddr_t pa; uint64_t pos, size; uint32_t seals; size_t first, nr; };
+struct expected_folio { uint64_t pfn; uint32_t flags; uint64_t index; uint32_t order; };
+#pragma clang diagnostic ignored "-Wunused-const-variable"
+#include "tests/fixtures/linux-7.3-kho/tables.h"
+
+struct expected_unit {
+	paddr_t pa;
+	uint64_t ref_count, flags, token, type, register_base, root_table, context_tables[8];
+};
+struct expected_domain {
+	paddr_t pa;
+	uint64_t ref_count, flags, top_table, top_level, vasz, sign_extend, restored_domain;
+};
+struct expected_device {
+	paddr_t pa;
+	uint64_t ref_count, flags, devid, pci_domain, owner_token, attachment_id;
+	size_t domain, unit;
+	uint64_t ats_enabled, ats_supported, restored, pasid_table, max_pasid;
+};
+#include "tests/fixtures/iommu-records/tables.h"
+
+/* As sparse.h reads it. */
+struct sparse_run {
+	uint32_t pfn;
+	uint16_t off, len;
+};
+
+static const char *folder;
+static FILE *out;
+
+/* ---- writing ------------------------------------------------------------------------------- */
+
+static void seed_begin(const char *target, const char *name)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/%s", folder, target);
+	mkdir(path, 0777);
+	snprintf(path, sizeof(path), "%s/%s/%s", folder, target, name);
+	out = fopen(path, "wb");
+	assert_non_null(out);
+}
+
+static void put(const void *p, size_t len)
+{
+	assert_int_equal(fwrite(p, 1, len, out), len);
+}
+
+static void put_u8(uint8_t v)
+{
+	put(&v, sizeof(v));
+}
+
+static void put_u64(uint64_t v)
+{
+	put(&v, sizeof(v));
+}
+
+static void seed_end(void)
+{
+	fclose(out);
+}
+
+/* The bytes of a page that are not zero, as runs, which small gaps do not end. */
+static void put_page_as(paddr_t from, paddr_t to)
+{
+	const uint8_t *p = mem_ptr(from);
+
+	for (unsigned i = 0; i < PAGE_SIZE; i++) {
+		unsigned end = i, zeros = 0;
+
+		if (!p[i])
+			continue;
+		for (unsigned k = i; k < PAGE_SIZE && zeros < 16; k++) {
+			zeros = p[k] ? 0 : zeros + 1;
+			if (p[k])
+				end = k + 1;
+		}
+		end = (unsigned)MIN(ALIGN_UP(end, 8), PAGE_SIZE);	/* whole words are mutated better */
+		put(&(struct sparse_run){ (uint32_t)(to / PAGE_SIZE), (uint16_t)i,
+					  (uint16_t)(end - i) }, sizeof(struct sparse_run));
+		put(p + i, end - i);
+		i = end;
+	}
+}
+
+static void put_page(paddr_t pa)
+{
+	put_page_as(ALIGN_DOWN(pa, PAGE_SIZE), ALIGN_DOWN(pa, PAGE_SIZE));
+}
+
+static void put_pages(paddr_t pa, paddr_t end)
+{
+	for (; pa < end; pa += PAGE_SIZE)
+		put_page(pa);
+}
+
+/* ---- the golden handoff -------------------------------------------------------------------- */
+
+static void golden(void)
+{
+	golden_lay();
+	seed_begin("tree", "golden");
+	put(golden_root_fdt, sizeof(golden_root_fdt));
+	seed_end();
+	seed_begin("handoff", "golden");
+	put(mem_ptr(GOLDEN_SETUP_NODE + sizeof(struct kho_setup_header)), sizeof(struct kho_data));
+	put_pages(GOLDEN_ARRAY, GOLDEN_END);
+	seed_end();
+	seed_begin("luo", "golden");
+	put_u64(GOLDEN_LUO);
+	put_pages(GOLDEN_LUO, GOLDEN_END);
+	seed_end();
+}
+
+/* ---- the captured Linux handoff --------------------------------------------------------------- */
+
+static bool any_ram(void *ctx, paddr_t pa, uint64_t len)
+{
+	(void)ctx;
+	return pa + len <= ARENA_BYTES;
+}
+
+static struct kho_limits wide_limits(void)
+{
+	static struct kho_extent extents[4096];
+	static struct kho_range ranges[4096];
+	static paddr_t nodes[256];
+
+	return (struct kho_limits){
+		.ram = { .is_ram = any_ram }, .extents = extents, .ranges = ranges,
+		.max_extents = ARRAY_SIZE(extents), .nodes = nodes, .max_nodes = ARRAY_SIZE(nodes),
+	};
+}
+
+static bool is_folio(paddr_t pa)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(linux_folios); i++) {
+		const struct expected_folio *f = &linux_folios[i];
+
+		if (pa / PAGE_SIZE >= f->pfn && pa / PAGE_SIZE - f->pfn < BIT64(f->order))
+			return true;
+	}
+	return false;
+}
+
+static bool is_node(const struct kho_map *m, paddr_t pa)
+{
+	return kho_map_overlaps_node(m, pa, PAGE_SIZE);
+}
+
+static void linux_luo(const struct kho_handoff *h)
+{
+	const struct kho_subnode *luo = kho_tree_find(&h->tree, KHO_NODE_LUO);
+
+	assert_non_null(luo);
+	seed_begin("luo", "linux");
+	put_u64(luo->pa);
+	for (size_t i = 0; i < ARRAY_SIZE(linux_segments); i++) {
+		const struct fixture_segment *s = &linux_segments[i];
+
+		if (s->len == PAGE_SIZE && !is_folio(s->pa) && !is_node(&h->map, s->pa) &&
+		    s->pa != h->data.fdt_pa && kho_map_covers(&h->map, s->pa, s->len))
+			put_page(s->pa);
+	}
+	seed_end();
+}
+
+static void linux_handoff(void)
+{
+	static struct kho_handoff h;
+	const struct kho_limits lim = wide_limits();
+	struct kho_refusal why;
+
+	arena_reset(0, 0);
+	load_segments("tests/fixtures/linux-7.3-kho/mem.bin", linux_segments,
+		      ARRAY_SIZE(linux_segments));
+	assert_int_equal(kho_read(&linux_data, &lim, &h, &why), 0);
+	seed_begin("tree", "linux");
+	put(mem_ptr(h.data.fdt_pa), h.tree.fdt_bytes);
+	seed_end();
+	seed_begin("handoff", "linux");
+	put(&linux_data, sizeof(linux_data));
+	put_page(h.data.fdt_pa);
+	put_page(h.data.scratch_pa);
+	for (size_t i = 0; i < h.map.nr_nodes; i++)
+		put_page(h.map.nodes[i]);
+	for (size_t i = 0; i < h.tree.nr; i++)
+		put_page(h.tree.node[i].pa);
+	seed_end();
+	linux_luo(&h);
+	seed_begin("bootparams", "linux");
+	put(mem_ptr(LINUX_BOOT_PARAMS), BOOTPARAMS_SIZE);
+	put_page(LINUX_SETUP_DATA);
+	seed_end();
+}
+
+/* ---- the golden IOMMU records, moved to where the targets have memory ------------------------ */
+
+#define MOVED		MIB(512)
+#define MOVED_BYTES	MIB(256)
+#define LOAD		GIB(1)
+
+static paddr_t moved(paddr_t pa)
+{
+	return MOVED + ALIGN_DOWN(pa, PAGE_SIZE) % MOVED_BYTES + pa % PAGE_SIZE;
+}
+
+static bool in_image(const struct fixture_segment *s, size_t n, uint64_t v)
+{
+	for (size_t i = 0; i < n; i++)
+		if (ALIGN_DOWN(v, PAGE_SIZE) == s[i].pa)
+			return true;
+	return false;
+}
+
+/* Pointers into the image, and what looks like the address of a table. */
+static void move_word(const struct fixture_segment *s, size_t n, uint64_t *v)
+{
+	const bool table = IS_ALIGNED(*v, PAGE_SIZE) && *v >= MIB(16) && *v < BIT64(40) &&
+			   *v >> 16 != 0xfed9;
+
+	if (table || in_image(s, n, *v))
+		*v = moved(*v);
+}
+
+static void golden_records(const char *name, const char *path, const struct fixture_segment *s,
+			   size_t n, paddr_t top)
+{
+	struct fixture_segment here[16];
+
+	arena_reset(0, 0);
+	assert_true(n <= ARRAY_SIZE(here));
+	for (size_t i = 0; i < n; i++)
+		here[i] = (struct fixture_segment){ LOAD + i * PAGE_SIZE, s[i].len, s[i].offset };
+	load_segments(path, here, n);
+	seed_begin("iommu_records", name);
+	put_u64(moved(top));
+	for (size_t i = 0; i < n; i++) {
+		uint64_t *word = mem_ptr(here[i].pa);
+
+		for (size_t k = 0; k < s[i].len / sizeof(*word); k++)
+			move_word(s, n, &word[k]);
+		put_page_as(here[i].pa, moved(s[i].pa));
+	}
+	seed_end();
+}
+
+/* ---- our own writers ----------------------------------------------------------------------------- */
+
+static paddr_t list[256];
+static struct kho_pages pages = { .pa = list, .max = ARRAY_SIZE(list) };
+static struct kho_radix radix;
+static struct kho_refusal why_not;
+
+static void fresh(void)
+{
+	static const struct kho_scratch none;
+
+	arena_reset(MIB(16), MIB(32));
+	pages.nr = 0;
+	assert_int_equal(kho_radix_init(&radix, &none), 0);
+}
+
+static void own_luo(void)
+{
+	struct kho_folios folios[] = {
+		{ .pa = MIB(64), .len = 8 * PAGE_SIZE, .flags = 3 },
+		{ .pa = MIB(65), .len = PAGE_SIZE, .index = 9, .flags = 1 },
+	};
+	const struct kho_memfd m = { .size = 10 * PAGE_SIZE - 5, .seals = 6, .folios = folios,
+				     .nr_folios = ARRAY_SIZE(folios) };
+	struct kho_file files[] = { { KHO_MEMFD_COMPATIBLE, 0, 0x101 }, { "vfio-pci-v2", 1, 0x102 } };
+	struct kho_session sessions[] = { { "baton", 0, 2 }, { "empty", 2, 0 } };
+	struct kho_flb flbs[] = { { KHO_IOMMU_FLB, MIB(70), 1 } };
+	struct kho_key keys[8];
+	const struct kho_luo l = {
+		.liveupdate_num = 3, .sessions = sessions, .nr_sessions = ARRAY_SIZE(sessions),
+		.files = files, .nr_files = ARRAY_SIZE(files), .flbs = flbs,
+		.nr_flbs = ARRAY_SIZE(flbs), .keys = keys, .max_keys = ARRAY_SIZE(keys),
+	};
+	size_t blob;
+
+	fresh();
+	assert_int_equal(kho_memfd_write(&m, &radix, &pages, &why_not), 0);
+	files[0].data = list[0];
+	blob = pages.nr;
+	assert_int_equal(kho_luo_write(&l, NULL, &radix, &pages, &why_not), 0);
+	seed_begin("luo", "baton");
+	put_u64(list[blob]);
+	for (size_t i = 0; i < pages.nr; i++)
+		put_page(list[i]);
+	seed_end();
+}
+
+static void own_records(void)
+{
+	struct kho_iommu_unit units[] = {
+		{ .register_base = 0xfed90000, .root_table = MIB(40), .context_tables = { 1 } },
+		{ .register_base = 0xfed91000, .root_table = MIB(41), .context_tables = { 2 } },
+	};
+	struct kho_iommu_domain domains[] = {
+		{ .top_table = MIB(42), .top_level = 2, .vasz = 39 },
+		{ .top_table = MIB(43), .top_level = 3, .vasz = 48 },
+	};
+	struct kho_iommu_device devices[] = {
+		{ .devid = 0x18, .did = 2, .owner_token = 1, .domain = 0, .unit = 0 },
+		{ .devid = 0x19, .did = 2, .owner_token = 2, .domain = 0, .unit = 0 },
+		{ .devid = 0x80, .did = 3, .owner_token = 3, .domain = 1, .unit = 1 },
+	};
+	struct kho_key keys[16];
+	const struct kho_iommu io = {
+		.unit = units, .nr_units = ARRAY_SIZE(units), .domain = domains,
+		.nr_domains = ARRAY_SIZE(domains), .device = devices,
+		.nr_devices = ARRAY_SIZE(devices), .keys = keys, .max_keys = ARRAY_SIZE(keys),
+	};
+	struct kho_iommu_placed at;
+
+	fresh();
+	if (kho_iommu_records_write(&io, &radix, &pages, &at, &why_not)) {
+		fprintf(stderr, "seeds: records: %s %s (%llx)\n", why_not.what, why_not.fault,
+			(unsigned long long)why_not.value);
+		exit(1);
+	}
+	seed_begin("iommu_records", "baton");
+	put_u64(list[at.top]);
+	for (size_t i = 0; i < pages.nr; i++)
+		put_page(list[i]);
+	seed_end();
+}
+
+static void own_node(void)
+{
+	static uint64_t buf[NODE_BYTES / 8];
+	static struct node n = {
+		.generation = 2, .tsc_khz = 2400000, .image_bytes = 200000, .results_pa = MIB(40),
+		.next_domain_id = 3, .nr_units = 1, .nr_domains = 2, .nr_devices = 2, .nr_ports = 1,
+		.nr_digests = 2,
+		.unit = { { .regs_pa = 0xfed90000, .rtaddr = MIB(41), .buses = { 1 } } },
+		.domain = { { .id = 1, .levels = 3, .top_pa = MIB(42) },
+			    { .id = 2, .levels = 3, .top_pa = MIB(43), .is_rmrr = 1 } },
+		.device = { { .domain = 1, .rid = 0x18, .did = 2 }, { .domain = 2, .rid = 0xa0, .did = 3 } },
+		.port = { { .control_pa = MIB(44), .domain = 1 } },
+		.digest = { { .pa = MIB(41), .kind = NODE_DIGEST_TABLE },
+			    { .pa = MIB(45), .kind = NODE_DIGEST_METADATA } },
+	};
+	size_t used;
+
+	assert_int_equal(node_write(&n, buf, &used), 0);
+	seed_begin("node", "baton");
+	put_u8(1);
+	put(buf, used);
+	seed_end();
+	n.nr_ports = n.nr_devices = n.nr_digests = 0;
+	assert_int_equal(node_write(&n, buf, &used), 0);
+	seed_begin("node", "few");
+	put_u8(1);
+	put(buf, used);
+	seed_end();
+}
+
+static void own_control(void)
+{
+	const struct stream_ring_ser ring = {
+		.ring_iova = GIB(4), .ring_pa = MIB(40), .buffers_iova = GIB(5), .buffers_pa = MIB(41),
+		.entries = 4096, .count = 4096, .format = STREAM_DESC_LEGACY, .stride = 2048,
+		.buffer_size = 1536, .guard_size = 512, .next_index = 7, .tail = 6,
+	};
+	struct stream_control_ser c = {
+		.magic = STREAM_CONTROL_MAGIC, .version = STREAM_CONTROL_VERSION, .size = sizeof(c),
+		.rid = 0x18, .stream = 1, .nic_family = STREAM_NIC_E1000E, .bar_pa = 0x81000000,
+		.bar_size = 0x20000, .rx = ring, .tx = ring, .rdh = 7, .next_sequence = 100,
+	};
+
+	c.account = (struct stream_account_ser){ .next = 100, .good = 100, .window = UINT64_MAX };
+	seed_begin("control", "baton");
+	put(&c, sizeof(c));
+	seed_end();
+}
+
+/* ---- boot_params and setup header ------------------------------------------------------------------ */
+
+static uint8_t image[12 * 1024];
+
+static void put_at(void *p, size_t off, unsigned size, uint64_t v)
+{
+	memcpy((uint8_t *)p + off, &v, size);
+}
+
+/* Linux Documentation/arch/x86/boot.rst, "The Real-Mode Kernel Header". */
+static void make_image(void)
+{
+	put_at(image, 0x1f1, 1, 7);
+	put_at(image, 0x1fe, 2, 0xaa55);
+	put_at(image, 0x200, 2, 0x6aeb);
+	memcpy(image + 0x202, "HdrS", 4);
+	put_at(image, 0x206, 2, 0x20f);
+	put_at(image, 0x211, 1, 1);
+	put_at(image, 0x22c, 4, 0x7fffffff);
+	put_at(image, 0x230, 4, MIB(2));
+	put_at(image, 0x234, 1, 1);
+	put_at(image, 0x236, 2, 0x23);
+	put_at(image, 0x238, 4, 2047);
+	put_at(image, 0x258, 8, MIB(16));
+	put_at(image, 0x260, 4, MIB(1));
+}
+
+static void own_bootparams(void)
+{
+	static const struct mem_range map[] = {
+		{ 0, 0x9f000, MEM_CONVENTIONAL }, { MIB(1), GIB(1) - MIB(2), MEM_CONVENTIONAL },
+		{ GIB(1) - MIB(1), MIB(1), MEM_ACPI_RECLAIM }, { GIB(1), MIB(1), MEM_RUNTIME_DATA },
+	};
+	const struct kho_data kho = { MIB(40), 4096, MIB(41), 16 };
+	const struct kho_setup_node node = kho_setup_node(0, &kho);
+	const uint64_t descriptor[5] = { 6, GIB(1), GIB(1), 256, BIT64(63) | 8 };
+	struct bootparams_in in = {
+		.map = map, .nr_map = ARRAY_SIZE(map), .cmdline = MIB(33), .rsdp = 0x7fe014,
+		.setup_data = MIB(34), .efi_systab = GIB(1) + 24, .efi_memmap = MIB(35),
+		.efi_memmap_size = sizeof(descriptor), .efi_memdesc_size = sizeof(descriptor),
+		.fb = { .base = 0x80000000, .size = 1280 * 800 * 4, .width = 1280, .height = 800,
+			.stride = 5120, .red_shift = 16, .green_shift = 8 },
+	};
+
+	make_image();
+	arena_reset(MIB(16), MIB(32));
+	strcpy(mem_ptr(in.cmdline), "plan=handover generation=1");
+	memcpy(mem_ptr(in.setup_data), &node, sizeof(node));
+	memcpy(mem_ptr(in.efi_memmap), descriptor, sizeof(descriptor));
+	assert_int_equal(bootparams_build(mem_ptr(MIB(36)), span_of(image, sizeof(image)), &in), 0);
+	seed_begin("bootparams", "baton");
+	put(mem_ptr(MIB(36)), BOOTPARAMS_SIZE);
+	put_page(in.cmdline);
+	put_page(in.setup_data);
+	put_page(in.efi_memmap);
+	seed_end();
+	seed_begin("bzimage", "small");
+	put(image, sizeof(image));
+	seed_end();
+}
+
+/* ---- frames ---------------------------------------------------------------------------------------------- */
+
+static void frames(void)
+{
+	static const uint64_t sequence[] = { 0, 1, 3, 2, 2, 70, 5 };
+	uint8_t buf[FRAME_MAX];
+
+	seed_begin("frames", "raw");
+	for (size_t i = 0; i < 3; i++) {
+		const struct frame_info f = { .stream = 1, .sequence = sequence[i], .sent_ns = i };
+		const uint16_t len = (uint16_t)frame_build(buf, &f);
+
+		put_u8(0x80);
+		put(&len, sizeof(len));
+		put(buf, len);
+	}
+	seed_end();
+	seed_begin("frames", "built");
+	for (size_t i = 0; i < ARRAY_SIZE(sequence); i++) {
+		put_u8(0x41);
+		put_u8((uint8_t)sequence[i]);
+	}
+	seed_end();
+}
+
+/* ---- ACPI --------------------------------------------------------------------------------------------------- */
+
+#define ACPI_BASE	0x7e000000ULL
+#define TABLE(i)	(0x400 + (i) * 0x400)
+
+static void acpi_table_at(uint8_t *m, unsigned i, const char *signature, uint32_t len)
+{
+	uint8_t *p = m + TABLE(i);
+
+	memcpy(p, signature, 4);
+	put_at(p, 4, 4, len);
+	put_at(p, 8, 1, 3);
+	put_at(m, 0x200 + 36 + 8 * i, 8, ACPI_BASE + TABLE(i));
+}
+
+/* A table list as a server has it: RSDP, XSDT, and one of each table that is decoded. */
+static void acpi(void)
+{
+	static uint8_t m[0x2000];
+	uint8_t *p;
+	FILE *f = fopen("tests/fixtures/dmar/dell-poweredge-r630-1f4d2de5.dmar", "rb");
+	size_t dmar;
+
+	assert_non_null(f);
+	dmar = fread(m + TABLE(0), 1, 0x400, f);
+	fclose(f);
+	acpi_table_at(m, 0, "DMAR", (uint32_t)dmar);
+	acpi_table_at(m, 1, "MCFG", 60);
+	p = m + TABLE(1);
+	put_at(p, 44, 8, 0xe0000000);
+	put_at(p, 55, 1, 255);
+	acpi_table_at(m, 2, "FACP", 276);
+	p = m + TABLE(2);
+	put_at(p, 112, 4, BIT32(10));
+	put_at(p, 116, 2, 0x0801);
+	put_at(p, 120, 8, 0xcf9);
+	put_at(p, 128, 1, 6);
+	acpi_table_at(m, 3, "SPCR", 80);
+	p = m + TABLE(3);
+	put_at(p, 40, 2, 0x0801);
+	put_at(p, 44, 8, 0x3f8);
+	put_at(p, 58, 1, 7);
+	acpi_table_at(m, 4, "APIC", 64);
+	p = m + TABLE(4);
+	put_at(p, 36, 4, 0xfee00000);
+	put_at(p, 44, 4, 0x00000800);	/* local APIC, 8 bytes */
+	put_at(p, 48, 4, 1);
+	put_at(p, 52, 4, 0x00020c01);	/* I/O APIC, 12 bytes */
+	memcpy(m + 0x200, "XSDT", 4);
+	put_at(m, 0x204, 4, 36 + 5 * 8);
+	memcpy(m, "RSD PTR ", 8);
+	put_at(m, 15, 1, 2);
+	put_at(m, 20, 4, 36);
+	put_at(m, 24, 8, ACPI_BASE + 0x200);
+	seed_begin("acpi", "server");
+	put_u8(0x80);
+	put_u8(0);
+	put(m, sizeof(m));
+	seed_end();
+}
+
+int main(int argc, char **argv)
+{
+	if (argc != 2) {
+		fprintf(stderr, "usage: seeds FOLDER\n");
+		return 2;
+	}
+	folder = argv[1];
+	golden();
+	linux_handoff();
+#define RECORDS(file, name, top) \
+	golden_records(file, "tests/fixtures/iommu-records/" file "/mem.bin", name##_segments, \
+		       ARRAY_SIZE(name##_segments), top)
+	RECORDS("l5-small", l5_small, L5_SMALL_TOP);
+	RECORDS("l5-chained", l5_chained, L5_CHAINED_TOP);
+	RECORDS("l3-small", l3_small, L3_SMALL_TOP);
+	own_luo();
+	own_records();
+	own_node();
+	own_control();
+	own_bootparams();
+	frames();
+	acpi();
+	return 0;
+}
