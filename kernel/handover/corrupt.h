@@ -12,6 +12,8 @@ struct corrupt_place {
 	paddr_t fdt;		/* root FDT */
 	paddr_t radix_root;
 	paddr_t scratch;	/* a page inside scratch */
+	paddr_t device_record;	/* IOMMU record of the first device */
+	paddr_t luo;		/* LUO blob */
 };
 
 /* Called between writing and the outgoing checks, and right after them.

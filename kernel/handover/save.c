@@ -384,7 +384,10 @@ static struct corrupt_place corrupt_place(const struct run *r, const struct hand
 					  const struct kexec_target *t)
 {
 	return (struct corrupt_place){ .target = t, .node = h->n, .fdt = h->fdt,
-				       .radix_root = h->radix.root, .scratch = r->window.own };
+				       .radix_root = h->radix.root, .scratch = r->window.own,
+				       .device_record = kho_iommu_device_pa(&h->records->pages,
+									    &h->records->placed, 0),
+				       .luo = records_luo(h->records) };
 }
 
 int handover_save(struct run *r, struct kexec_target *t)

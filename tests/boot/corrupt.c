@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "kernel/panic.h"
+#include "kho/iommu_abi.h"
 #include "platform/mem.h"
 
 #define BP_SETUP_DATA	0x250		/* u64 in boot_params, head of the list */
@@ -41,6 +42,38 @@ static void table(const struct corrupt_place *p)
 			return;
 		}
 	panic("corrupt: the table is empty");
+}
+
+/* A record says another DID than its context entry has. */
+static void record_did(const struct corrupt_place *p)
+{
+	struct kho_iommu_device_ser *d = mem_ptr(p->device_record);
+
+	d->attachment_id++;
+}
+
+/* A record's pointer leads into the middle of another record. */
+static void record_pointer(const struct corrupt_place *p)
+{
+	struct kho_iommu_device_ser *d = mem_ptr(p->device_record);
+
+	d->domain_pa += 8;
+}
+
+/* The chain of device records leads into scratch. */
+static void record_chain(const struct corrupt_place *p)
+{
+	struct kho_block_ser *block = mem_ptr(ALIGN_DOWN(p->device_record, PAGE_SIZE));
+
+	block->next_pa = p->scratch;
+}
+
+/* A Linux receiver would panic on this one. */
+static void luo_version(const struct corrupt_place *p)
+{
+	char *compatible = mem_ptr(p->luo);
+
+	compatible[5]++;
 }
 
 /* The announcement in boot_params: the next kernel finds no handoff at all. */
@@ -98,6 +131,11 @@ static const struct {
 	{ "root_fdt", false, root_fdt },
 	{ "radix_node", false, radix_node },
 	{ "table", false, table },
+	{ "record_did", false, record_did },
+	{ "record_pointer", false, record_pointer },
+	{ "record_chain", false, record_chain },
+	{ "luo_version", false, luo_version },
+	{ "record_early", true, record_pointer },
 	{ "no_handoff", false, no_handoff },
 	{ "image", false, image },
 	{ "image_early", true, image },

@@ -64,6 +64,15 @@ def corrupted(name: str, what: str, code: int, sentence: str, more_nics: Sequenc
                   code=code, sentence=sentence, test_build=True, **more)	# type: ignore[arg-type]
 
 
+def one_nic_fenced(name: str, what: str, check: str) -> Stanza:
+    """What belongs to the first of two NICs is altered: it is fenced, the other goes on."""
+    return corrupted(name, what, FAILED, r"failed", more_nics=("e1000e",),
+                     console=r"00:03\.0 is fenced",
+                     results={check: NOT_OK, "restore.entry_matches": OK, "stream.no_loss": OK,
+                              "stream.complete": OK, "stream.no_fault": OK,
+                              "replace.hitless": OK}, generations=2)
+
+
 def cut_image(name: str, part: float) -> Stanza:
     """Firmware must refuse what is left of the image; it then looks for something else to boot."""
     spec = run.Spec(sender=False, timeout=60, stop_at=r"BdsDxe: (failed to (load|start)|No bootable)|"
@@ -110,20 +119,23 @@ STANZAS: Tuple[Stanza, ...] = (
     corrupted("handoff.missing", "no_handoff", HANDOFF, r"no KHO handoff"),
     corrupted("handoff.root_fdt_version", "root_fdt", HANDOFF, r"root FDT"),
     corrupted("handoff.radix_node_in_scratch", "radix_node", HANDOFF, r"radix node"),
+    corrupted("handoff.luo_version", "luo_version", HANDOFF, r"."),
+    corrupted("handoff.record_chain", "record_chain", HANDOFF, r"."),
+    one_nic_fenced("handoff.record_did", "record_did", "restore.records"),
+    one_nic_fenced("handoff.record_pointer", "record_pointer", "restore.records"),
     corrupted("handoff.table_changed", "table", FAILED, r"failed",
               results={"memory.tables_unchanged": NOT_OK, "restore.entry_matches": OK},
               may_fail=frozenset({"*"}), generations=2),
-    corrupted("handoff.table_of_one_nic_changed", "table", FAILED, r"failed",
-              more_nics=("e1000e",), console=r"00:03\.0 is fenced",
-              results={"memory.tables_unchanged": NOT_OK, "restore.entry_matches": OK,
-                       "stream.no_loss": OK, "stream.complete": OK, "stream.no_fault": OK,
-                       "replace.hitless": OK}, generations=2),
+    one_nic_fenced("handoff.table_of_one_nic_changed", "table", "memory.tables_unchanged"),
     corrupted("handoff.image_changed", "image", FAILED, r"failed",
               results={"handoff.image_unchanged": NOT_OK, "stream.no_loss": OK,
                        "stream.complete": OK}, generations=2),
     corrupted("dropped.image", "image_early", FAILED, r"could not hand over.* 0 lost",
               results={"save.image_intact": NOT_OK, "save.tables_match": OK}, generations=1),
     corrupted("dropped.root_fdt", "root_fdt_early", FAILED, r"could not hand over.* 0 lost",
+              results={"save.handoff_reads_back": NOT_OK, "save.image_intact": OK},
+              may_fail=frozenset({"save.tables_match", "save.tables_preserved"}), generations=1),
+    corrupted("dropped.record", "record_early", FAILED, r"could not hand over.* 0 lost",
               results={"save.handoff_reads_back": NOT_OK, "save.image_intact": OK},
               may_fail=frozenset({"save.tables_match", "save.tables_preserved"}), generations=1),
     corrupted("dropped.table", "table_early", FAILED, r"could not hand over.* 0 lost",

@@ -105,6 +105,9 @@ QUEUE: Tuple[Mutant, ...] = (
 )
 
 INVALIDATION: Tuple[Mutant, ...] = (
+    mutant("inval.forgotten", "F27: unmapped, and still cached", INVAL,
+           "\tr.addr = ALIGN_DOWN(iova, PAGE_SIZE << r.am);\n\treturn invalidate(u, &r);\n",
+           "\treturn 0;\n", MODEL),
     mutant("inval.leaf_only_for_tables", "P14", INVAL,
            "vtd_inval_pages(u, did, iova, len, false) : 0;",
            "vtd_inval_pages(u, did, iova, len, true) : 0;", Unit("test_unit_inval")),
