@@ -163,7 +163,7 @@ void vtd_unit_mask_events(struct vtd_unit *u)
 		mask_event(u, VTD_PERFINTRCTL);
 }
 
-int vtd_unit_set_root(struct vtd_unit *u, paddr_t root)
+int vtd_unit_latch_root(struct vtd_unit *u, paddr_t root)
 {
 	int rc;
 
@@ -175,7 +175,14 @@ int vtd_unit_set_root(struct vtd_unit *u, paddr_t root)
 	if (rc)
 		return rc;
 	u->root = root;
-	return vtd_inval_global(u);
+	return 0;
+}
+
+int vtd_unit_set_root(struct vtd_unit *u, paddr_t root)
+{
+	const int rc = vtd_unit_latch_root(u, root);
+
+	return rc ? rc : vtd_inval_global(u);
 }
 
 int vtd_unit_enable_translation(struct vtd_unit *u)

@@ -60,6 +60,11 @@ void vtd_unit_mask_events(struct vtd_unit *u);
  */
 int vtd_unit_set_root(struct vtd_unit *u, paddr_t root);
 
+/* The same without invalidating, for a unit whose translation is off: it leaves a foreign table
+ * mode behind, in which our queue's descriptors are not legal.  vtd_unit_set_root() follows
+ * before translation is enabled. Return: 0; -EINVAL alignment; -ETIMEDOUT. */
+int vtd_unit_latch_root(struct vtd_unit *u, paddr_t root);
+
 /* Return: 0; -ETIMEDOUT.  Nothing is written if it is so already. */
 int vtd_unit_enable_translation(struct vtd_unit *u);
 int vtd_unit_disable_translation(struct vtd_unit *u);

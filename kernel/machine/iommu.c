@@ -534,18 +534,49 @@ static int start_queue(struct iommu_unit *u)
 	u->status = mem_alloc_pages(0);
 	if (!u->ring || !u->status)
 		return -ENOMEM;
-	return vtd_qi_take_over(&u->vtd, false, u->ring, u->status);
+	/* Firmware's last descriptor may not have been a wait: then one is appended to its ring. */
+	return vtd_qi_take_over(&u->vtd, paging_is_readable(ALIGN_DOWN(u->found.iqa, PAGE_SIZE),
+							    vtd_qi_ring_bytes(u->found.iqa)),
+				u->ring, u->status);
+}
+
+/* DIDs of firmware's live tables: between our SRTP and the invalidation after it, caches may hold
+ * both, so none of ours may be one of theirs.  What cannot be read is not followed. */
+static void reserve_firmware_dids(struct iommu_unit *u)
+{
+	const paddr_t root = u->found.rtaddr & VTD_RTADDR_RTA;
+
+	if (!(u->found.gsts & VTD_GSTS_TES) || !paging_is_readable(root, PAGE_SIZE))
+		return;
+	for (unsigned bus = 0; bus < 256; bus++) {
+		const uint64_t entry = ((const uint64_t *)mem_ptr(root))[2 * bus];
+		const paddr_t table = entry & VTD_RE_CTP;
+
+		if (!(entry & VTD_RE_P) || !paging_is_readable(table, PAGE_SIZE))
+			continue;
+		for (unsigned devfn = 0; devfn < 256; devfn++) {
+			const struct vtd_context_entry *ce =
+				(const struct vtd_context_entry *)mem_ptr(table) + devfn;
+
+			if (ce->lo & VTD_CE_P)	/* several functions may share one */
+				vtd_dids_reserve(&u->vtd.dids,
+						 (uint16_t)FIELD_GET(VTD_CE_HI_DID, ce->hi));
+		}
+	}
 }
 
 /* Another table mode cannot be switched under way, and its queue has other descriptors.  Bus
  * masters are off except for RMRR devices, which reach untranslated what they reach mapped. */
 static int leave_foreign_mode(struct iommu_unit *u)
 {
+	int err;
+
 	if (!(u->found.gsts & VTD_GSTS_TES) ||
 	    FIELD_GET(VTD_RTADDR_TTM, u->found.rtaddr) == VTD_TTM_LEGACY)
 		return 0;
 	platform_log("vtd%u: firmware left another table mode on; off before our tables", u->vtd.index);
-	return vtd_unit_disable_translation(&u->vtd);
+	err = vtd_unit_disable_translation(&u->vtd);
+	return err ? err : vtd_unit_latch_root(&u->vtd, u->vtd.root);
 }
 
 /* Firmware's translation and protected regions stay until our tables are live. */
@@ -572,7 +603,11 @@ int iommu_bring_up(struct iommu *mmu)
 
 		if (!u->used)
 			continue;
+		u->vtd.root = vtd_root_alloc(u->vtd.caps.coherent);
+		if (!u->vtd.root)
+			return -ENOMEM;
 		vtd_dids_init(&u->vtd.dids, u->vtd.caps.ndoms);
+		reserve_firmware_dids(u);
 		err = leave_foreign_mode(u);
 		if (!err)
 			err = start_queue(u);
@@ -584,9 +619,6 @@ int iommu_bring_up(struct iommu *mmu)
 				     PCI_FN(u->fault[0].rid), u->fault[0].reason,
 				     vtd_fault_reason_name(u->fault[0].reason));
 		vtd_fault_clear(&u->vtd);
-		u->vtd.root = vtd_root_alloc(u->vtd.caps.coherent);
-		if (!u->vtd.root)
-			return -ENOMEM;
 	}
 	err = attach_rmrr_devices(mmu);
 	if (err)

@@ -101,6 +101,11 @@ int pci_usb_handoff(const struct pci_fn *fn)
 	return 0;
 }
 
+bool paging_is_readable(paddr_t pa, uint64_t len)
+{
+	return pa >= MIB(1) && pa < GIB(2) && len <= GIB(2) - pa;	/* the fake machine's RAM */
+}
+
 void *paging_map_mmio(paddr_t pa, uint64_t len)
 {
 	assert_true(pa >= FAKE_REGS && pa + len <= OTHER_REGS + MIB(1));

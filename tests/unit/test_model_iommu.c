@@ -65,6 +65,11 @@ static void config_write(paddr_t addr, uint32_t v)
 	commands[(addr - ECAM) >> 12] = (uint16_t)v;
 }
 
+bool paging_is_readable(paddr_t pa, uint64_t len)
+{
+	return pa >= MIB(1) && pa < GIB(2) && len <= GIB(2) - pa;	/* the fake machine's RAM */
+}
+
 void *paging_map_mmio(paddr_t pa, uint64_t len)
 {
 	(void)len;
@@ -313,17 +318,17 @@ static void test_rmrr_device_never_stops(void **state)
 
 		if (kinds[i].t.cm)
 			continue;	/* hardware never has it; an emulator has no RMRR */
-		steps = bring_up_under_dma(&kinds[i].t, MODEL_EVERY_STEP, 7, 8);
+		steps = bring_up_under_dma(&kinds[i].t, MODEL_EVERY_STEP, 7, 2);
 		assert_true(rmrr_sent > 40);
 		for (long k = 1; k <= steps; k++)
-			bring_up_under_dma(&kinds[i].t, k, 7, 8);
+			bring_up_under_dma(&kinds[i].t, k, 7, 2);
 		print_message("# bring_up.%s: %ld steps\n", kinds[i].name, steps);
 	}
 }
 
 /* Scalable mode stays latched when translation is switched off, and under it a queue of 128-bit
- * descriptors must not work: bring-up says so and leaves everything blocked or off. */
-static void test_foreign_table_mode_is_refused(void **state)
+ * descriptors does not work: our root is latched before the queue starts. */
+static void test_foreign_table_mode_is_left(void **state)
 {
 	const struct model_traits t = { .smts = true, .coherent = true };
 	struct model_unit *u;
@@ -336,8 +341,8 @@ static void test_foreign_table_mode_is_refused(void **state)
 	u->root = u->rtaddr = FW_ROOT | 0x400;
 	u->iqa |= SPEC_IQA_DW;
 	discover();
-	assert_int_equal(iommu_bring_up(&mmu), -ETIMEDOUT);
-	assert_int_equal(u->iqercd, SPEC_IQEI_WIDTH);
+	assert_int_equal(iommu_bring_up(&mmu), 0);
+	assert_int_equal(u->iqercd, 0);
 	assert_int_equal(u->te_drops, 1);
 	assert_int_equal(dma(OTHER_RID, RMRR_BASE, 2), -1);
 }
@@ -521,7 +526,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_default_is_deny),
 		cmocka_unit_test(test_rmrr_device_never_stops),
-		cmocka_unit_test(test_foreign_table_mode_is_refused),
+		cmocka_unit_test(test_foreign_table_mode_is_left),
 		cmocka_unit_test(test_many_devices),
 		cmocka_unit_test(test_replace_with_dma_at_every_step),
 		cmocka_unit_test(test_fence),

@@ -193,9 +193,16 @@ static void unit_regs_twice(void)
 	n.unit[1].regs_pa = n.unit[0].regs_pa;
 }
 
+static void digest_leaves_page(void)
+{
+	n.digest[1].kind = NODE_DIGEST_RECORD;
+	n.digest[1].pa = 0x102fff;
+	n.digest[1].owner = 2;
+}
+
 static void digest_kind(void)
 {
-	n.digest[1].kind = 3;
+	n.digest[1].kind = 9;
 }
 
 static void device_twice(void) { n.device[2].rid = 0x18; }
@@ -232,7 +239,9 @@ static const struct {
 	  "names a unit or domain that is not there", 0x18 },
 	{ "node.unit_index_twice", unit_index_twice, "unit", "stands twice", 0 },
 	{ "node.unit_regs_twice", unit_regs_twice, "unit", "stands twice", 4 },
-	{ "node.digest_kind", digest_kind, "digest", "is of an unknown kind", 3 },
+	{ "node.digest_kind", digest_kind, "digest", "is of an unknown kind, or leaves its page", 9 },
+	{ "node.digest_leaves_page", digest_leaves_page, "digest",
+	  "is of an unknown kind, or leaves its page", NODE_DIGEST_RECORD },
 	{ "node.device_twice", device_twice, "device", "stands twice", 0x18 },
 	{ "node.port_without_domain", port_without_domain, "port",
 	  "names a domain that is not there", 0 },
