@@ -201,6 +201,12 @@ unit: tools-check $(TEST_BIN)
 check: tools-run tools-check $(B)/baton.efi test-image $(B)/tools/frames $(TEST_BIN)
 	@$(PYTHON) tests/check.py $(TEST_BIN); $(status)
 
+# Many hand-overs in one run, frames on two NICs all the while.
+.PHONY: soak
+soak: GENERATIONS := $(if $(filter command line environment,$(origin GENERATIONS)),$(GENERATIONS),100)
+soak: tools-run $(B)/baton.efi $(B)/tools/frames
+	@$(PYTHON) tests/boot/soak.py --generations $(GENERATIONS); $(status)
+
 clean:
 	rm -rf build
 
@@ -210,6 +216,7 @@ help:
 	@echo "make check      all tests; ends with N passed, N failed, N skipped"
 	@echo "make unit       the host tests alone, in seconds"
 	@echo "make bench      figures: sizes, instructions, times"
+	@echo "make soak       100 hand-overs in one run (GENERATIONS=N), frames on two NICs"
 	@echo "make clean      remove build/"
 	@echo
 	@echo "Variables (defaults): NIC=$(NIC) GENERATIONS=$(GENERATIONS) RATE=$(RATE) FRAMES=$(FRAMES)"

@@ -394,8 +394,8 @@ def spec_from_environment(words: Sequence[str], timeout: float) -> Spec:
             raise Usage(f"{key}={config[key]} is not a number")
     rate = int(config.pop("rate", rate))
     frames = int(config.pop("frames", frames))
-    nic = os.environ.get("NIC") or "e1000e"
-    machine = q.Machine(nic=None if nic == "none" else nic, memory=os.environ.get("MEM") or "1G",
+    nics = (os.environ.get("NIC") or "e1000e").split(",")
+    machine = q.Machine(nic=None if nics[0] == "none" else nics[0], more_nics=tuple(nics[1:]), memory=os.environ.get("MEM") or "1G",
                         accel=os.environ.get("ACCEL") or "tcg")
     sender = config["plan"] == "handover" and config.get("traffic") != "loopback"
     return Spec(machine=machine, config=config, rate=rate, frames=frames, sender=sender,

@@ -1,0 +1,45 @@
+/* A machine whose outgoing kernel has written a handoff, and the incoming kernel's way of reading
+ * it: save.c on one side, accept.c and prove.c on the other, as the firmware has them.  While the
+ * handoff is read, memory is closed; a page opens, for reading, when it has been found to be RAM. */
+#ifndef BATON_FLIPS_WORLD_H
+#define BATON_FLIPS_WORLD_H
+
+#include "kernel/handover/adoption.h"
+#include "kernel/handover/kexec.h"
+
+/* Places that no pointer of a handoff may name. */
+#define WORLD_SCRATCH	(MIB(64) + MIB(1))		/* the outgoing kernel's half */
+#define WORLD_IMAGE	world_image()			/* the incoming image, at rest */
+#define WORLD_MMIO	UINT64_C(0xfed90000)
+#define WORLD_NO_RAM	GIB(3)
+
+paddr_t world_image(void);
+
+/* Bring the machine up and write the handoff. */
+void world_build(void);
+
+/* Memory that the incoming kernel has no business in, and that can be written only by whoever
+ * damages the handoff. */
+void world_open(paddr_t pa, uint64_t len);
+void *world_writable(paddr_t pa);		/* its page is opened */
+
+/* What the reading came to. */
+struct world_outcome {
+	bool refused;			/* whole, for the reason in @why */
+	struct kho_refusal why;
+	unsigned failed_checks;		/* accepted, but these fail */
+	const char *first_check;	/* name of the first of them */
+	char text[160];			/* and what it says */
+	bool blamed;			/* some device must not go on */
+};
+void world_receive(struct world_outcome *out);
+
+/* What was accepted last. */
+const struct adoption *world_adoption(void);
+const struct boot_info *world_boot_info(void);
+
+/* What was written: the next image, boot_params, and ports. */
+const struct kexec_target *world_target(void);
+const struct run *world_run(void);
+
+#endif
