@@ -17,6 +17,7 @@
 #include "kernel/report/ktap.h"
 #include "kernel/report/summary.h"
 #include "kernel/report/verdict.h"
+#include "kernel/selftest/hostile.h"
 #include "kernel/selftest/selftest.h"
 #include "kernel/traffic.h"
 #include "platform/mem.h"
@@ -229,6 +230,17 @@ static void open_keep(const struct run *r)
 		verdict_end(VERDICT_MEMORY, "scratch is too small for the list of free memory; try a larger scratch=");
 }
 
+static bool hostile_is_possible(const struct run *r, const size_t *fns, size_t n)
+{
+	const int hostile = pci_find(r->mmu->fns, r->mmu->nr_fns, r->cfg.hostile.segment,
+				     r->cfg.hostile.rid);
+
+	for (size_t i = 0; i < n; i++)
+		if (hostile == (int)fns[i])
+			return true;
+	return hostile >= 0 && hostile_supported(&r->mmu->fns[hostile]);
+}
+
 /* Before anything is touched: a machine without a NIC for us is left as it was. */
 static size_t select_ports(const struct run *r, size_t fns[PORT_MAX])
 {
@@ -237,13 +249,9 @@ static size_t select_ports(const struct run *r, size_t fns[PORT_MAX])
 
 	if (n < 0)
 		verdict_end(VERDICT_NO_NIC, "%s", why);
-	for (int i = 0; r->cfg.has_hostile && i < n; i++)
-		if (r->cfg.hostile.segment == r->mmu->fns[fns[i]].segment &&
-		    r->cfg.hostile.rid == r->mmu->fns[fns[i]].rid)
-			return (size_t)n;
-	if (r->cfg.has_hostile)
+	if (r->cfg.has_hostile && !hostile_is_possible(r, fns, (size_t)n))
 		verdict_end(VERDICT_CONFIG,
-			    "hostile= names a device that is no test NIC; that is not implemented in this version");
+			    "hostile= names neither a test NIC nor a QEMU edu device; no other can be made hostile in this version");
 	return (size_t)n;
 }
 
@@ -289,6 +297,7 @@ static void begin(struct run *r)
 		unit_failed(r, err);
 	for (size_t i = 0; i < n; i++)
 		start_port(r, fns[i]);
+	hostile_prepare(r);
 	platform_log("ready %llu ms after leaving firmware",
 		     (unsigned long long)time_tsc_to_us(cpu_tsc() - r->bi->firmware_exit_tsc) / 1000);
 }
@@ -479,6 +488,7 @@ _Noreturn void run(const struct boot_info *bi)
 	if (r->cfg.generation) {
 		phase_set("adopting");
 		handover_adopt(r);
+		hostile_shoot(r);
 		open_framebuffer(r);
 		console_defer(false);
 		ktap_begin(r->cfg.generation, phases(r));

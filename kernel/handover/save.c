@@ -14,6 +14,7 @@
 #include "kernel/memory/scratch.h"
 #include "kernel/panic.h"
 #include "kernel/report/ktap.h"
+#include "kernel/selftest/hostile.h"
 #include "kho/metadata.h"
 #include "kho/write.h"
 #include "platform/mem.h"
@@ -57,9 +58,12 @@ static int fence_unpreserved(struct run *r)
 		const struct pci_fn *fn = &r->mmu->fns[i];
 
 		if (is_hostile(r, fn->segment, fn->rid)) {
-			/* Once: in later generations it has nothing left to be taken from it. */
-			if (!iommu_device_of(r->mmu, fn->segment, fn->rid))
+			/* One that never had a domain is expected to fault once, in the first blackout:
+			 * then its records are switched off. */
+			if (!iommu_device_of(r->mmu, fn->segment, fn->rid)) {
+				r->left_hostile = hostile_supported(fn) && r->cfg.generation == 0;
 				continue;
+			}
 			err = iommu_leave(r->mmu, fn->segment, fn->rid);
 			r->left_hostile = !err;
 			for (size_t k = r->nr_ports; k-- > 0;)
@@ -434,6 +438,7 @@ _Noreturn void handover_jump(struct run *r, const struct kexec_target *t)
 {
 	console_flush();
 	console_defer(true);
+	hostile_shoot(r);
 	for (size_t i = 0; i < r->nr_ports; i++) {
 		struct port *p = &r->port[i];
 

@@ -80,6 +80,19 @@ def cut_image(name: str, part: float) -> Stanza:
     return Stanza(name, spec, code=None, cut=part, generations=0)
 
 
+def hostile(name: str, bdf: str, sid: int, config: Optional[Dict[str, str]] = None,
+            **machine: object) -> Stanza:
+    """A device beside the test NIC tries to reach memory across the hand-overs; it must not."""
+    keys = {"generations": "3", "hostile": bdf}
+    keys.update(config or {})
+    return Stanza(
+        name, run.Spec(machine=q.Machine(**machine), config=keys, frames=9000),	# type: ignore[arg-type]
+        results={"hostile.blocked": SKIPPED}, console=r"hostile .* was blocked, reason 2",
+        generations=3,
+        trace=witness.Expect(disables=None, fault_sids=frozenset({q.NIC_SID, sid}),
+                             fault_reasons=frozenset({0x2, 0x5}), faults_needed=True))
+
+
 HOSTILE = Stanza(
     "hostile.nic_unpreserved",
     run.Spec(config={"generations": "2", "hostile": q.NIC_BDF}, frames=8000),
@@ -102,6 +115,10 @@ STANZAS: Tuple[Stanza, ...] = (
     handover("handover.two_nics", "e1000e", 8000, 3, more_nics=("e1000e",)),
     handover("handover.e1000e_and_igb", "e1000e", 8000, 2, more_nics=("igb",)),
     HOSTILE,
+    hostile("hostile.second_nic", "0000:00:04.0", 0x20, more_nics=("e1000e",)),
+    hostile("hostile.edu", "0000:00:0a.0", 0x50, {"hold_ms": "150"},
+            extra=("-device", "edu,addr=0xa,dma_mask=0xffffffffffffffff")),
+    refusal("refused.hostile_disk", CONFIG, r"hostile", config={"hostile": "0000:00:08.0"}),
     refusal("refused.no_dmar", NO_VTD, r"DMAR", q.Machine(iommu=None), seen=None),
     refusal("refused.no_nic", NO_NIC, r"NIC", q.Machine(nic=None)),
     refusal("refused.unsupported_nic", NO_NIC, r"NIC", q.Machine(nic="e1000")),

@@ -12,7 +12,6 @@
 
 #include "cases.h"
 #include "errno.h"
-#include "platform/mem.h"
 #include "vtd/formats.h"
 #include "world.h"
 
@@ -82,11 +81,13 @@ static const struct node_digest_ser *digest_in(paddr_t page, enum node_digest_ki
 static void add_table(paddr_t page, const struct node_digest_ser *d)
 {
 	const unsigned words = d->owner == NODE_NO_OWNER ? 2 : 1;
-	const uint64_t *e = world_writable(page);
+	uint64_t e[PAGE_SIZE / sizeof(uint64_t)];
 
-	for (unsigned i = 0; i < PAGE_SIZE / sizeof(*e); i += words)
+	world_read(page, e, sizeof(e));
+	for (unsigned i = 0; i < ARRAY_SIZE(e); i += words)
 		if (words == 2 ? e[i] & VTD_RE_P : e[i] & VTD_SS_RW)
-			add(TABLES, page + i * sizeof(*e), words * sizeof(*e), words * sizeof(*e), NULL);
+			add(TABLES, page + i * sizeof(e[0]), words * sizeof(e[0]),
+			    words * sizeof(e[0]), NULL);
 }
 
 static void add_page(paddr_t page)
@@ -99,11 +100,10 @@ static void add_page(paddr_t page)
 	if (is_data(page) || (page > node->pa && page < node->pa + node->size))
 		return;
 	if (page == node->pa) {
-		const uint8_t *p = world_writable(page);
-		const uint32_t used = (uint32_t)p[4] << 24 | p[5] << 16 | p[6] << 8 | p[7];
+		uint32_t used;		/* totalsize, big-endian */
 
-		world_open(page, node->size);
-		add(NODE, page, node->size, used, "behind the end of the FDT");
+		world_read(page + 4, &used, sizeof(used));
+		add(NODE, page, node->size, __builtin_bswap32(used), "behind the end of the FDT");
 	} else if (table) {
 		add_table(page, table);
 	} else if (record) {
@@ -120,10 +120,9 @@ static void add_page(paddr_t page)
 static void find_regions(void)
 {
 	const struct adoption *a = world_adoption();
-	const uint8_t *zero_page = world_writable(world_target()->boot_params);
 	paddr_t node;
 
-	memcpy(&node, zero_page + 0x250, sizeof(node));
+	world_read(world_target()->boot_params + WORLD_BP_SETUP_DATA, &node, sizeof(node));
 	add(PAYLOAD, node, sizeof(struct kho_setup_node), 0, "the same handoff is named");
 	add(ARRAY, a->kho.data.scratch_pa, PAGE_SIZE, PAGE_SIZE, NULL);
 	for (size_t i = 0; i < a->kho.map.nr_nodes; i++)
@@ -252,13 +251,16 @@ static void flip(const struct region *r, uint64_t bit)
 {
 	const paddr_t pa = r->pa + bit / 8;
 	struct world_outcome o;
+	uint8_t was, is;
 
 	flipping = r;
 	flipping_bit = bit;
-	*(uint8_t *)world_writable(pa) ^= 1 << bit % 8;
+	world_read(pa, &was, 1);
+	is = was ^ (uint8_t)(1 << bit % 8);
+	world_write(pa, &is, 1);
 	world_receive(&o);
 	judge(r, bit, &o);
-	*(uint8_t *)world_writable(pa) ^= 1 << bit % 8;
+	world_write(pa, &was, 1);
 	flipping = NULL;
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <cmocka.h>
+#include <sanitizer/asan_interface.h>
 
 #include "tests/unit/iommu_fake.h"
 
@@ -34,6 +35,7 @@
 #define RX_ENTRIES	1024			/* of 2 KiB: one page of 2 MiB */
 #define TX_ENTRIES	64
 #define IMAGE_BYTES	(5 * PAGE_SIZE + 77)
+#define IMAGE_WINDOW	MIB(1)			/* init_size of the header below */
 
 static const struct mem_range machine_map[] = {
 	{ 0, 0x9f000, MEM_CONVENTIONAL }, { MIB(1), RAM_END - MIB(1), MEM_CONVENTIONAL },
@@ -82,7 +84,7 @@ const uint8_t header_template[PAGE_SIZE] = {
 	[0x203] = 'd', [0x204] = 'r', [0x205] = 'S', [0x206] = 0x0f, [0x207] = 2, [0x211] = 1,
 	[0x232] = 0x20,			/* kernel_alignment 2 MiB */
 	[0x234] = 1, [0x236] = 0x23, [0x238] = 0xff, [0x239] = 7, [0x25a] = 0x10,
-	[0x262] = 0x10,			/* init_size 1 MiB */
+	[0x262] = 0x10,			/* init_size: IMAGE_WINDOW */
 };
 
 int page_tables_init(struct page_tables *pt, paddr_t (*alloc)(void *ctx), void *ctx)
@@ -238,9 +240,14 @@ void verdict_end(enum verdict_code code, const char *fmt, ...)
 
 /* ---- memory that opens when it was looked at ----------------------------------------------------------- */
 
+/* RAM is read-only, and poisoned for AddressSanitizer until it has been found to be RAM; the rest
+ * of the arena faults.  (Closing and opening pages by mprotect() takes twice the time.) */
 #define OPEN_MAX	MIB(1)		/* what is larger is data, or scratch itself */
+#define MAX_OPENED	8192
 
-static bool closing;
+static struct { paddr_t pa; uint64_t len; } opened[MAX_OPENED];
+static size_t nr_opened;
+static bool reading;
 
 static void protect(paddr_t pa, uint64_t len, int how)
 {
@@ -252,15 +259,39 @@ static void protect(paddr_t pa, uint64_t len, int how)
 	}
 }
 
-void world_open(paddr_t pa, uint64_t len)
+static void open_for_reading(paddr_t pa, uint64_t len)
 {
-	protect(pa, len, PROT_READ | PROT_WRITE);
+	const paddr_t base = ALIGN_DOWN(pa, PAGE_SIZE);
+
+	if (nr_opened == MAX_OPENED)
+		abort();
+	opened[nr_opened].pa = base;
+	opened[nr_opened].len = ALIGN_UP(pa + len, PAGE_SIZE) - base;
+	__asan_unpoison_memory_region(mem_ptr(base), opened[nr_opened++].len);
 }
 
-void *world_writable(paddr_t pa)
+static void close_opened(void)
 {
-	world_open(pa, 1);
-	return mem_ptr(pa);
+	while (nr_opened) {
+		nr_opened--;
+		__asan_poison_memory_region(mem_ptr(opened[nr_opened].pa), opened[nr_opened].len);
+	}
+}
+
+void world_write(paddr_t pa, const void *from, uint64_t len)
+{
+	protect(pa, len, PROT_READ | PROT_WRITE);
+	open_for_reading(pa, len);
+	memcpy(mem_ptr(pa), from, len);
+	close_opened();
+	protect(pa, len, PROT_READ);
+}
+
+void world_read(paddr_t pa, void *to, uint64_t len)
+{
+	open_for_reading(pa, len);
+	memcpy(to, mem_ptr(pa), len);
+	close_opened();
 }
 
 bool __real_memmap_is_ram(const struct mem_range *map, size_t n, paddr_t pa, uint64_t len);
@@ -269,9 +300,22 @@ bool __wrap_memmap_is_ram(const struct mem_range *map, size_t n, paddr_t pa, uin
 {
 	const bool is = __real_memmap_is_ram(map, n, pa, len);
 
-	if (is && closing && len <= OPEN_MAX)
-		protect(pa, len, PROT_READ);
+	if (is && reading && len <= OPEN_MAX)
+		open_for_reading(pa, len);
 	return is;
+}
+
+static void close_all(void)
+{
+	static struct stream_control_ser copy[PORTS];
+
+	protect(0, RAM_END, PROT_READ);
+	protect(RAM_END, ARENA_BYTES - RAM_END, PROT_NONE);
+	for (size_t i = 0; i < outgoing.nr_ports; i++) {
+		copy[i] = *outgoing.port[i].control;
+		outgoing.port[i].control = &copy[i];	/* for those who ask later what is data */
+	}
+	__asan_poison_memory_region(mem_ptr(0), RAM_END);
 }
 
 /* ---- outgoing ------------------------------------------------------------------------------------------- */
@@ -340,6 +384,7 @@ void world_build(void)
 			outcome.first_check ? outcome.first_check : "no check failed", outcome.text);
 		exit(1);
 	}
+	close_all();
 }
 
 /* ---- incoming -------------------------------------------------------------------------------------------- */
@@ -391,8 +436,8 @@ static void accept_handoff(void)
 
 	memset(&incoming_bi, 0, offsetof(struct boot_info, map));
 	incoming_bi.image = target.part[0].pa;
-	incoming_bi.image_size = MIB(1);
-	protect(target.boot_params, BOOTPARAMS_SIZE, PROT_READ);
+	incoming_bi.image_size = IMAGE_WINDOW;
+	open_for_reading(target.boot_params, BOOTPARAMS_SIZE);
 	if (bootparams_read(mem_ptr(target.boot_params), &reader, &incoming_bi)) {
 		kho_refuse(&why, -EBADMSG, "boot_params", incoming_bi.error, 0, 0);
 		refuse(&why);
@@ -443,13 +488,13 @@ void world_receive(struct world_outcome *out)
 {
 	memset(&outcome, 0, sizeof(outcome));
 	scratch_init(0, 0);
-	protect(0, RAM_END, PROT_NONE);
-	closing = true;
+	reading = true;
 	if (!setjmp(ended)) {
 		accept_handoff();
 		confirm_tables();
 		outcome.blamed = anybody(&adoption.blame);
 	}
-	closing = false;
+	reading = false;
+	close_opened();
 	*out = outcome;
 }

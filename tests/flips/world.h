@@ -13,15 +13,16 @@
 #define WORLD_MMIO	UINT64_C(0xfed90000)
 #define WORLD_NO_RAM	GIB(3)
 
+#define WORLD_BP_SETUP_DATA	0x250		/* in boot_params: head of the list */
+
 paddr_t world_image(void);
 
 /* Bring the machine up and write the handoff. */
 void world_build(void);
 
-/* Memory that the incoming kernel has no business in, and that can be written only by whoever
- * damages the handoff. */
-void world_open(paddr_t pa, uint64_t len);
-void *world_writable(paddr_t pa);		/* its page is opened */
+/* For whoever damages the handoff, or looks for what to damage. */
+void world_write(paddr_t pa, const void *from, uint64_t len);
+void world_read(paddr_t pa, void *to, uint64_t len);
 
 /* What the reading came to. */
 struct world_outcome {

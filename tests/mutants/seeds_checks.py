@@ -39,7 +39,7 @@ def at_last_poll(name: str, code: str, dies: Boot) -> Mutant:
 
 
 def in_record(name: str, code: str, dies: Boot) -> Mutant:
-    """A record that is wrong, but whole: altered behind the outgoing checks."""
+    """A baton node that is wrong, but whole: altered behind the outgoing checks."""
     last = "\tcorrupt_after_checks(r->cfg.corrupt, &place);\n"
     write = "\t{ size_t used; node_write(h.n, mem_ptr(h.node), &used); }\n"
     return mutant(name, dies.check, SAVE, last, last + code + write, dies)
@@ -157,11 +157,17 @@ RESTORE = (
     in_record("check.device_too_many", """\
 	h.n->device[h.n->nr_devices] = h.n->device[0];
 	h.n->device[h.n->nr_devices++].rid ^= 0xe0;
-""", Boot("restore.context_entries", also=NO_STREAM)),
+""", Boot("restore.context_entries", also=NO_STREAM | {"restore.records"})),
     in_record("check.did_of_record", "\th.n->device[0].did ^= 4;\n",
-              Boot("restore.entry_matches", also=NO_STREAM)),
+              Boot("restore.entry_matches", also=NO_STREAM | {"restore.records"})),
     in_record("check.did_reserved_value", "\th.n->device[0].did = 1;\n",
-              Boot("restore.did_unique", also=NO_STREAM | {"restore.entry_matches"})),
+              Boot("restore.did_unique",
+                   also=NO_STREAM | {"restore.entry_matches", "restore.records"})),
+    mutant("check.record_written", "restore.records", SAVE,
+           "\tcorrupt_after_checks(r->cfg.corrupt, &place);\n",
+           "\tcorrupt_after_checks(r->cfg.corrupt, &place);\n"
+           "\t++*(uint64_t *)mem_ptr(place.device_record + 24);\n",
+           Boot("restore.records", also=NO_STREAM)),
     mutant("check.restored_twice", "restore.did_unique", ADOPT,
            "\t\tif (vtd_dids_reserve(&u->vtd.dids, d->did)) {\n",
            "\t\tvtd_dids_reserve(&u->vtd.dids, d->did);\n"

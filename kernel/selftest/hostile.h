@@ -1,0 +1,21 @@
+/* The hostile device: bus master on, no domain, aiming at memory it must not reach.  Only the
+ * IOMMU stands in between (contracts: faults and the hostile device).
+ *
+ * A test NIC becomes hostile when a hand-over leaves it behind (save.c).  QEMU's edu (1234:11e8,
+ * docs/specs/edu.rst) is hostile from the start: it copies on command, about 100 ms later. */
+#ifndef BATON_HOSTILE_H
+#define BATON_HOSTILE_H
+
+#include "kernel/run.h"
+
+/* Whether this function is one that can be made hostile besides a test NIC. */
+bool hostile_supported(const struct pci_fn *fn);
+
+/* Switch its bus master on, if hostile= names one; generation 0, once units translate. */
+void hostile_prepare(struct run *r);
+
+/* Let it fire at a guard page of the first stream: right before the last poll, so that the shot falls
+ * into the blackout (hold_ms=150), and again after adoption.  Nothing happens for a NIC. */
+void hostile_shoot(struct run *r);
+
+#endif
