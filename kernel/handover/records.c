@@ -9,14 +9,14 @@
 #include "kernel/stream/control.h"
 #include "kho/crc32c.h"
 #include "kho/iommu_abi.h"
-#include "kho/iommu_files.h"
 #include "kho/luo.h"
 #include "kho/memfd.h"
 #include "platform/mem.h"
 #include "platform/mmio.h"
 #include "vtd/context.h"
 
-#define FILES_PER_PORT	3
+#define FILES_PER_PORT	5		/* buffers, ring, control page; iommufd and vfio-pci */
+#define MEMFDS_PER_PORT	3
 #define MAX_FILES	(FILES_PER_PORT * PORT_MAX)
 #define MAX_FOLIOS	4096		/* runs, of one file */
 #define MAX_CLAIMS	16384
@@ -43,7 +43,7 @@ static int write_file(uint64_t token, paddr_t pa, uint64_t len, struct kho_radix
 }
 
 static int write_port(const struct port *p, struct kho_radix *radix, struct kho_pages *pages,
-		      struct kho_file file[FILES_PER_PORT], struct kho_refusal *why)
+		      struct kho_file file[MEMFDS_PER_PORT], struct kho_refusal *why)
 {
 	const uint16_t stream = p->control->stream;
 	struct port_region region[PORT_REGIONS];
@@ -134,11 +134,41 @@ static int write_iommu(const struct iommu *mmu, const struct port *ports, size_t
 	rec->nr_units = in.nr_units;
 	rec->nr_domains = in.nr_domains;
 	rec->nr_devices = in.nr_devices;
-	return kho_iommu_records_write(&in, radix, &rec->pages, &rec->placed, why);
+	const int err = kho_iommu_records_write(&in, radix, &rec->pages, &rec->placed, why);
+
+	rec->records_end = rec->pages.nr;
+	return err;
+}
+
+/* The files of the series: who owns a stream's page table, and its device. */
+static int write_series_files(const struct iommu *mmu, const struct port *p, struct kho_radix *radix,
+			      struct records *rec, struct kho_file file[2])
+{
+	const struct iommu_device *dev = NULL;
+	const uint16_t stream = p->control->stream;
+	struct kho_iommufd_hwpt hwpt;
+	int err;
+
+	for (size_t i = 0; i < mmu->nr_devices; i++)
+		if (mmu->device[i].segment == p->nic.segment && mmu->device[i].rid == p->nic.rid)
+			dev = &mmu->device[i];
+	if (!dev)
+		return -ENOENT;
+	hwpt = (struct kho_iommufd_hwpt){
+		.domain_pa = kho_iommu_domain_pa(&rec->pages, &rec->placed, dev->domain),
+		.token = kho_iommu_owner_token(stream) };
+	err = kho_iommufd_write(&hwpt, 1, STREAM_FILE_TOKEN(stream, STREAM_FILE_IOMMUFD), radix,
+				&rec->pages, &file[0]);
+	if (!err)
+		err = kho_vfio_pci_write(p->nic.segment, p->nic.rid, true,
+					 STREAM_FILE_TOKEN(stream, STREAM_FILE_VFIO), radix,
+					 &rec->pages, &file[1]);
+	return err;
 }
 
 static int write_luo(uint32_t generation, struct kho_file *files, size_t nr_files,
-		     struct kho_radix *radix, struct records *rec, struct kho_refusal *why)
+		     enum kho_iommu_profile profile, size_t nr_iommufd, struct kho_radix *radix,
+		     struct records *rec, struct kho_refusal *why)
 {
 	struct kho_session session = { .name = RECORDS_SESSION, .nr_files = nr_files };
 	struct kho_key keys[MAX_FILES];
@@ -149,26 +179,32 @@ static int write_luo(uint32_t generation, struct kho_file *files, size_t nr_file
 		.max_keys = ARRAY_SIZE(keys),
 	};
 
-	if (kho_iommu_flb(KHO_PROFILE_LINUX_7_3, rec->pages.pa[rec->placed.top], 0, &flb))
+	if (kho_iommu_flb(profile, rec->pages.pa[rec->placed.top], nr_iommufd, &flb))
 		return -EINVAL;
 	rec->first_luo = rec->pages.nr;
 	return kho_luo_write(&luo, NULL, radix, &rec->pages, why);
 }
 
 int records_write(const struct iommu *mmu, const struct port *ports, size_t nr_ports,
-		  uint32_t generation, struct kho_radix *radix, struct records *rec)
+		  uint32_t generation, enum kho_iommu_profile profile, struct kho_radix *radix,
+		  struct records *rec)
 {
+	const bool series = profile == KHO_PROFILE_IOMMU_SERIES;
 	struct kho_file *files = scratch_new(MAX_FILES * sizeof(*files));
 	struct kho_refusal why = { .what = "records", .fault = "do not fit into scratch" };
+	size_t nr_files = 0;
 	int err = files ? 0 : -ENOMEM;
 
 	rec->pages = (struct kho_pages){ .pa = rec->page, .max = RECORDS_MAX_PAGES };
-	for (size_t i = 0; i < nr_ports && !err; i++)
-		err = write_port(&ports[i], radix, &rec->pages, &files[FILES_PER_PORT * i], &why);
+	for (size_t i = 0; i < nr_ports && !err; i++, nr_files += MEMFDS_PER_PORT)
+		err = write_port(&ports[i], radix, &rec->pages, &files[nr_files], &why);
 	if (!err)
 		err = write_iommu(mmu, ports, nr_ports, radix, rec, &why);
+	for (size_t i = 0; series && i < nr_ports && !err; i++, nr_files += 2)
+		err = write_series_files(mmu, &ports[i], radix, rec, &files[nr_files]);
 	if (!err)
-		err = write_luo(generation, files, FILES_PER_PORT * nr_ports, radix, rec, &why);
+		err = write_luo(generation, files, nr_files, profile, series ? nr_ports : 0, radix, rec,
+				&why);
 	if (err) {
 		platform_log("save: %s %s (%llx, %llx)", why.what, why.fault,
 			     (unsigned long long)why.at, (unsigned long long)why.value);
@@ -195,7 +231,7 @@ int records_digest(const struct records *rec, struct node *n)
 	int err = 0;
 
 	for (size_t i = 0; i < rec->pages.nr && !err; i++)
-		err = i >= at->units && i < rec->first_luo ?
+		err = i >= at->units && i < rec->records_end ?
 			digest_bytes(n, rec->page[i], sizeof(struct kho_block_ser), NODE_DIGEST_HEADER) :
 			prove_record_page(n, rec->page[i], NODE_DIGEST_METADATA, NODE_NO_OWNER);
 	for (size_t i = 0; i < rec->nr_units && !err; i++)
@@ -262,9 +298,13 @@ static int read_files(struct reading *w, struct kho_refusal *why)
 		struct kho_memfd memfd = { .folios = w->folio, .max_folios = MAX_FOLIOS };
 		int err;
 
-		if (strcmp(w->file[i].compatible, KHO_MEMFD_COMPATIBLE))
-			return kho_refuse(why, -EBADMSG, "file", "has a handler that is not ours", 0, i);
-		err = kho_memfd_read(&w->reader, w->file[i].data, &memfd, why);
+		if (!strcmp(w->file[i].compatible, KHO_MEMFD_COMPATIBLE))
+			err = kho_memfd_read(&w->reader, w->file[i].data, &memfd, why);
+		else if (!strcmp(w->file[i].compatible, KHO_IOMMUFD_COMPATIBLE) ||
+			 !strcmp(w->file[i].compatible, KHO_VFIO_PCI_COMPATIBLE))
+			err = kho_claim_page(&w->reader, "file of the series", w->file[i].data, why);
+		else
+			err = kho_refuse(why, -EBADMSG, "file", "has a handler that is not ours", 0, i);
 		if (err)
 			return err;
 	}

@@ -8,6 +8,7 @@
 #include "kernel/handover/prove.h"
 #include "kernel/machine/iommu.h"
 #include "kernel/nic/port.h"
+#include "kho/iommu_files.h"
 #include "kho/iommu_records.h"
 #include "kho/pages.h"
 #include "kho/radix.h"
@@ -21,20 +22,22 @@ struct records {
 	paddr_t page[RECORDS_MAX_PAGES];
 	struct kho_pages pages;
 	struct kho_iommu_placed placed;
-	size_t first_luo;		/* index of the LUO blob; IOMMU record pages end before it */
+	size_t records_end;		/* index after the last page of IOMMU records */
+	size_t first_luo;		/* index of the LUO blob */
 	size_t nr_units, nr_domains, nr_devices;
 };
 
 /**
  * records_write() - write LUO, files and IOMMU records
  * @generation: of the writer; liveupdate_num becomes one more
+ * @profile:    whether files are added whose handlers a released Linux does not have
  * @radix:      every page is entered, and every page of the files' data; the LUO blob is not, since
  *              kho_write() does that
  *
  * Return: 0; a negative error, logged.  Nothing stays taken on failure.
  */
 int records_write(const struct iommu *mmu, const struct port *ports, size_t nr_ports,
-		  uint32_t generation, struct kho_radix *radix, struct records *rec);
+		  uint32_t generation, enum kho_iommu_profile profile, struct kho_radix *radix, struct records *rec);
 
 static inline paddr_t records_luo(const struct records *rec)
 {

@@ -245,8 +245,10 @@ static int write_handoff(struct run *r, struct handoff *h, const struct kexec_ta
 	if (!err)
 		err = preserve_page(h, h->results);
 	if (!err)
-		err = records_write(r->mmu, r->port, r->nr_ports, r->cfg.generation, &h->radix,
-				    h->records);
+		err = records_write(r->mmu, r->port, r->nr_ports, r->cfg.generation,
+				    r->cfg.profile == PROFILE_IOMMU_SERIES ? KHO_PROFILE_IOMMU_SERIES
+									   : KHO_PROFILE_LINUX_7_3,
+				    &h->radix, h->records);
 	if (!err)
 		err = write_metadata(r, h);
 	if (!err)

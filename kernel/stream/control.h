@@ -16,6 +16,8 @@
 #define STREAM_FILE_BUFFERS	1
 #define STREAM_FILE_RING	2
 #define STREAM_FILE_CONTROL	3
+#define STREAM_FILE_IOMMUFD	4	/* profile=iommu-series only, like the next */
+#define STREAM_FILE_VFIO	5
 #define STREAM_FILE_TOKEN(stream, kind)	((uint64_t)(stream) << 8 | (kind))
 
 enum stream_nic_family {

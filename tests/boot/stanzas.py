@@ -114,6 +114,8 @@ STANZAS: Tuple[Stanza, ...] = (
              iommu={"aw-bits": "48", "caching-mode": "on"}),
     handover("handover.two_nics", "e1000e", 8000, 3, more_nics=("e1000e",)),
     handover("handover.e1000e_and_igb", "e1000e", 8000, 2, more_nics=("igb",)),
+    handover("handover.iommu_series", "e1000e", 6000, 3, more_nics=("e1000e",),
+             config={"profile": "iommu-series"}),
     HOSTILE,
     hostile("hostile.second_nic", "0000:00:04.0", 0x20, more_nics=("e1000e",)),
     hostile("hostile.edu", "0000:00:0a.0", 0x50, {"hold_ms": "150"},

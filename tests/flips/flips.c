@@ -3,7 +3,9 @@
  * nothing.  Then pointers, counts and circles, with digests made right again so that the fields
  * themselves must be checked.
  *
- *	flips [--every N] [--first N]	flips every Nth bit, from the given one on
+ *	flips [--every N] [--first N] [--verbose]
+ *
+ * flips every Nth bit, from the given one on; --verbose shows each of the cases with digests.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -204,6 +206,8 @@ static uint64_t flipping_bit;
 void __asan_on_error(void);
 void __asan_on_error(void)
 {
+	if (cases_running())
+		fprintf(stderr, "flips: while case %s ran\n", cases_running());
 	if (flipping)
 		fprintf(stderr, "flips: while bit %llu of byte %llu at %llx was flipped (%s)\n",
 			(unsigned long long)flipping_bit % 8, (unsigned long long)flipping_bit / 8,
@@ -218,10 +222,9 @@ static void finding(const struct region *r, uint64_t bit, const struct world_out
 {
 	tally[r->kind].findings++;
 	if (shown++ < 20)
-		printf("# %s at %llx, byte %llu, bit %llu: %s (%s%s)\n", kind_names[r->kind],
+		printf("# %s at %llx, byte %llu, bit %llu: %s (%s)\n", kind_names[r->kind],
 		       (unsigned long long)r->pa, (unsigned long long)bit / 8,
-		       (unsigned long long)bit % 8, what, o->first_check ? o->first_check : "",
-		       o->text);
+		       (unsigned long long)bit % 8, what, o->checks);
 }
 
 static void judge(const struct region *r, uint64_t bit, const struct world_outcome *o)
@@ -312,7 +315,7 @@ static uint64_t number(const char *s)
 	const unsigned long long v = s ? strtoull(s, &end, 10) : 0;
 
 	if (!s || *end || !*s) {
-		fprintf(stderr, "usage: flips [--every N] [--first N]\n");
+		fprintf(stderr, "usage: flips [--every N] [--first N] [--verbose]\n");
 		exit(2);
 	}
 	return v;
@@ -324,28 +327,30 @@ int main(int argc, char **argv)
 	struct world_outcome o;
 	struct cases_result c;
 
-	for (int i = 1; i < argc; i += 2) {
-		const uint64_t v = number(argv[i + 1]);
-
-		if (!strcmp(argv[i], "--every") && v)
-			every = v;
+	for (int i = 1; i < argc; i++) {
+		if (!strcmp(argv[i], "--verbose"))
+			cases_verbose = true;
+		else if (!strcmp(argv[i], "--every"))
+			every = number(argv[++i]);
 		else if (!strcmp(argv[i], "--first"))
-			first = v;
+			first = number(argv[++i]);
 		else
-			number(NULL);
+			every = 0;
 	}
+	if (!every)
+		number(NULL);
 	world_build();
 	world_receive(&o);
 	if (o.refused || o.failed_checks) {
-		fprintf(stderr, "flips: the handoff as written is not accepted: %s %s %s %s\n",
-			o.refused ? o.why.what : "", o.refused ? o.why.fault : "",
-			o.first_check ? o.first_check : "", o.text);
+		fprintf(stderr, "flips: the handoff as written is not accepted: %s %s %s\n",
+			o.refused ? o.why.what : "", o.refused ? o.why.fault : "", o.checks);
 		return 1;
 	}
 	keep_good();
 	find_regions();
 	flips = flip_all(every, first);
 	findings = report();
+	world_receive(&o);	/* the cases begin with what was accepted */
 	cases_run(&c);
 	world_receive(&o);
 	if (o.refused || o.failed_checks || !same_result()) {

@@ -29,8 +29,7 @@ struct world_outcome {
 	bool refused;			/* whole, for the reason in @why */
 	struct kho_refusal why;
 	unsigned failed_checks;		/* accepted, but these fail */
-	const char *first_check;	/* name of the first of them */
-	char text[160];			/* and what it says */
+	char checks[512];		/* their names, and what the first one says */
 	bool blamed;			/* some device must not go on */
 };
 void world_receive(struct world_outcome *out);

@@ -9,6 +9,7 @@ kills runs once without a bug, and must be quiet.  Prints one line per mutant, t
 `N passed, N failed, N skipped`.
 """
 import argparse
+import fcntl
 import re
 import shutil
 import signal
@@ -360,6 +361,13 @@ def main(argv: Optional[List[str]] = None) -> int:
         print("\n".join(f"{m.name} [{m.stands_for}] {m.dies}" for m in chosen))
         return boot.PASS
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    OUT.mkdir(parents=True, exist_ok=True)
+    lock = open(OUT / "lock", "w", encoding="utf-8")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        print(f"mutants: another run is using {OUT}", file=sys.stderr)
+        return boot.USAGE
     machines = None
     try:
         if any(needs_boot(m) for m in chosen):
