@@ -160,12 +160,30 @@ static bool is_blamed(const struct adoption *a, const struct port *p)
 	return true;
 }
 
+static void verify_feature(enum check_id id, enum pci_feature f, const char *absent)
+{
+	if (f == PCI_FEATURE_ABSENT)
+		check_skip(id, absent);
+	else
+		check_ok(id, f == PCI_FEATURE_OFF, "it is on");
+}
+
+static void verify_features(const struct pci_fn *fn)
+{
+	verify_feature(CHECK_DEVICE_INTERRUPTS_OFF, pci_interrupt_messages(fn),
+		       "the NIC has neither MSI nor MSI-X");
+	verify_feature(CHECK_DEVICE_PAGE_REQUESTS_OFF, pci_page_requests(fn),
+		       "the NIC has no page request capability");
+	verify_feature(CHECK_DEVICE_ATS_OFF, pci_ats(fn), "the NIC has no ATS capability");
+}
+
 static void verify_ports(struct adoption *a)
 {
 	for (size_t i = 0; i < a->r->nr_ports; i++) {
 		const struct port *p = &a->r->port[i];
 		const bool config = verify_config(a, p);
 
+		verify_features(&a->r->mmu->fns[p->fn]);
 		if (!is_blamed(a, p) && !(verify_mappings(a, p) && config))
 			blame_rid(&a->blame, a->n, p->nic.segment, p->nic.rid);
 	}

@@ -284,6 +284,20 @@ static void check_units(const struct run *r)
 	}
 }
 
+static void check_devices(const struct run *r)
+{
+	for (size_t i = 0; i < r->nr_ports; i++) {
+		const struct pci_fn *fn = &r->mmu->fns[r->port[i].fn];
+
+		check_ok(CHECK_SAVE_DEVICE_QUIET, pci_interrupt_messages(fn) != PCI_FEATURE_ON &&
+			 pci_page_requests(fn) != PCI_FEATURE_ON && pci_ats(fn) != PCI_FEATURE_ON,
+			 "%02x:%02x.%x has interrupt messages, page requests or ATS on", PCI_BUS(fn->rid),
+			 PCI_DEV(fn->rid), PCI_FN(fn->rid));
+	}
+	if (!r->nr_ports)
+		check_skip(CHECK_SAVE_DEVICE_QUIET, "no device is handed over");
+}
+
 static void check_handoff(const struct run *r, const struct handoff *h)
 {
 	struct picture *picture = scratch_new(sizeof(*picture));
@@ -330,6 +344,7 @@ static int check_outgoing(const struct run *r, const struct handoff *h, const st
 
 	check_ok(CHECK_SAVE_IMAGE_INTACT, !changed, "%s differs from what was loaded", changed);
 	check_units(r);
+	check_devices(r);
 	check_handoff(r, h);
 	ktap_print(CHECK_PHASE_SAVE);
 	return ktap_phase_failed(CHECK_PHASE_SAVE) ? -EIO : 0;

@@ -156,6 +156,13 @@ uint64_t pci_bar_size(const struct pci_fn *fn, unsigned index);
  */
 int pci_usb_handoff(const struct pci_fn *fn);
 
+/* What a device must not use across a hand-over; each is on, off, or not there at all. */
+enum pci_feature { PCI_FEATURE_ABSENT, PCI_FEATURE_OFF, PCI_FEATURE_ON };
+enum pci_feature pci_interrupt_messages(const struct pci_fn *fn);	/* MSI or MSI-X */
+void pci_interrupt_messages_off(const struct pci_fn *fn);
+enum pci_feature pci_page_requests(const struct pci_fn *fn);		/* PRI */
+enum pci_feature pci_ats(const struct pci_fn *fn);
+
 /* What must read the same before and after a hand-over.  Plain bytes without padding. */
 #define PCI_MAX_DEPTH		8
 struct pci_bridge_snapshot {

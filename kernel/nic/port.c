@@ -270,6 +270,7 @@ int port_prepare(struct port *p, struct iommu *mmu, const struct boot_info *bi, 
 	pci_write_control(f->segment, f->rid, PCI_COMMAND,
 			  (uint16_t)(pci_read16(f->segment, f->rid, PCI_COMMAND) |
 				     PCI_COMMAND_MEMORY | PCI_COMMAND_INTX_OFF));
+	pci_interrupt_messages_off(f);
 	if (pci_bar_size(f, 0) < NIC_BAR0_BYTES || !map_bar(f, &p->nic))
 		return -ENODEV;
 	err = nic_quiesce(&p->nic);

@@ -66,7 +66,8 @@ def main() -> int:
     failed = run_all(args.programs, raw.resolve())
     files = summary(args.programs, args.build)
     for path, (count, covered) in sorted(files.items()):
-        print(f"{path:32} {covered:5} of {count:5} lines {percent(count, covered):6.1f} %")
+        if count:
+            print(f"{path:32} {covered:5} of {count:5} lines {percent(count, covered):6.1f} %")
     total = percent(sum(n for n, _ in files.values()), sum(c for _, c in files.values()))
     print(f"vtd/ and kho/: {total:.1f} % of lines, at least {args.least:g} % are wanted")
     for name in failed:

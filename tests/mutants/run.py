@@ -40,7 +40,7 @@ SENDER = "build/tools/frames"
 CHECK_ID = re.compile(r'^CHECK\(\w+,\s*"([\w.]+)"', re.M)
 NAMED = re.compile(r"`([a-z0-9_]+\.[a-z0-9_]+)`")
 RAN = re.compile(r"^\[ RUN      \] (\w+)", re.M)
-CASE_FAILED = re.compile(r"^\[  FAILED  \] (\w+)", re.M)
+CASE_FAILED = re.compile(r"^\[  FAILED  \] (test_\w+)", re.M)
 
 
 class Bad(Exception):

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "iommu_fake.h"
+#include "kernel/handover/picture.h"
 #include "vtd/context.h"
 #include "vtd/did.h"
 
@@ -133,6 +134,23 @@ static void test_domain_ids_are_unique(void **state)
 	assert_int_not_equal(mmu.domain[domain_with(GIB(4), MIB(8))].id, id);
 }
 
+/* picture.names_ids: a device names its domain by an id, which is no place in a list */
+static void test_picture_names_ids(void **state)
+{
+	static struct node n;
+	size_t d;
+
+	(void)state;
+	bring_up();
+	iommu_domain_destroy(&mmu, domain_with(GIB(4), MIB(8)));
+	d = domain_with(GIB(4), MIB(8));
+	assert_int_not_equal(mmu.domain[d].id, d);
+	assert_int_equal(iommu_attach(&mmu, NIC, d), 0);
+	assert_int_equal(picture_record(&mmu, &n), 0);
+	assert_int_equal(n.device[n.nr_devices - 1].rid, NIC_RID);
+	assert_int_equal(n.device[n.nr_devices - 1].domain, mmu.domain[d].id);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -142,6 +160,7 @@ int main(void)
 		cmocka_unit_test_setup(test_replace_beside_an_alias, machine_reset),
 		cmocka_unit_test_setup(test_leaving_a_shared_domain, machine_reset),
 		cmocka_unit_test_setup(test_domain_ids_are_unique, machine_reset),
+		cmocka_unit_test_setup(test_picture_names_ids, machine_reset),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

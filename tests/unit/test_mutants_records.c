@@ -74,11 +74,29 @@ static void test_claim_outside_ram(void **state)
 	assert_int_equal(kho_claim_page(&r, "page", MIB(16), &why), -EBADMSG);
 }
 
+/* claim.larger_chunk: a page is one of its own, not the first of several */
+static void test_claim_of_a_larger_chunk(void **state)
+{
+	static const struct kho_scratch scratch = { .nr = 0 };
+	static const struct kho_limits lim = { .ram = { .is_ram = below_8_mib } };
+	struct kho_extent extent[] = { { MIB(2), 1, 1 } };
+	const struct kho_map map = { .extents = extent, .nr_extents = 1 };
+	struct kho_range work[8];
+	struct kho_reader r = {
+		.lim = &lim, .scratch = &scratch, .map = &map, .claims = { .range = work, .max = 8 },
+	};
+	struct kho_refusal why;
+
+	(void)state;
+	assert_int_equal(kho_claim_page(&r, "page", MIB(2), &why), -EBADMSG);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_wide_pci_domains),
 		cmocka_unit_test(test_claim_outside_ram),
+		cmocka_unit_test(test_claim_of_a_larger_chunk),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -43,6 +43,14 @@ paddr_t keep_alloc_guarded(uint64_t len, uint64_t align)
 	return pa;
 }
 
+static unsigned messages_switched_off;
+
+void pci_interrupt_messages_off(const struct pci_fn *fn)
+{
+	assert_int_equal(fn->rid, NIC_RID);
+	messages_switched_off++;
+}
+
 int pci_bar(const struct pci_fn *fn, unsigned index, struct pci_bar *out)
 {
 	assert_int_equal(index, 0);
@@ -206,7 +214,9 @@ static int setup(void **state)
 static int setup_started(void **state)
 {
 	setup(state);
+	messages_switched_off = 0;
 	assert_int_equal(port_prepare(&port, &mmu, &bi, NIC, 1), 0);
+	assert_int_equal(messages_switched_off, 1);
 	assert_int_equal(port_start(&port, &mmu), 0);
 	return 0;
 }
