@@ -219,7 +219,7 @@ help:
 	@echo "make soak       100 hand-overs in one run (GENERATIONS=N), frames on two NICs"
 	@echo "make clean      remove build/"
 	@echo
-	@echo "Variables (defaults): NIC=$(NIC) GENERATIONS=$(GENERATIONS) RATE=$(RATE) FRAMES=$(FRAMES)"
+	@echo "Variables (defaults): NIC=$(NIC) (or several: e1000e,igb) GENERATIONS=$(GENERATIONS) RATE=$(RATE) FRAMES=$(FRAMES)"
 	@echo "  DURATION= (seconds; sets FRAMES = RATE x DURATION) QEMU= OVMF= MEM=$(MEM)"
 	@echo "  ACCEL=$(ACCEL) (or kvm) PLAN=$(PLAN) V=0 (1 shows commands)"
 

@@ -241,7 +241,7 @@ static bool hostile_is_possible(const struct run *r, const size_t *fns, size_t n
 	return hostile >= 0 && hostile_supported(&r->mmu->fns[hostile]);
 }
 
-/* Before anything is touched: a machine without a NIC for us is left as it was. */
+/* Before anything but event masks is touched: a machine without a NIC for us is left as it was. */
 static size_t select_ports(const struct run *r, size_t fns[PORT_MAX])
 {
 	char why[200];
@@ -444,6 +444,7 @@ _Noreturn static void end_stalled(struct run *r)
 	selftest_teardown(r);
 	summary_handovers();
 	summarise_streams(&streams);
+	summary_failures();
 	verdict_end(VERDICT_FAIL, "the stream stopped in generation %u after %llu of %u frames; is the sender running and the link up?",
 		    r->cfg.generation, (unsigned long long)(streams.n ? streams.account[0].next : 0), r->cfg.frames);
 }

@@ -20,10 +20,12 @@ static struct iommu_unit *unit_at(struct iommu *mmu, paddr_t regs)
 	return NULL;
 }
 
-/* Compare what was read before anything was written. */
-static void compare_registers(const struct iommu_unit *u, const struct node_unit_ser *was)
+/* Compare what was read before anything was written.  Return: whether the unit translates by the
+ * tables that were handed over. */
+static bool compare_registers(const struct iommu_unit *u, const struct node_unit_ser *was)
 {
 	const uint32_t on = VTD_GSTS_TES | VTD_GSTS_RTPS;
+	const uint64_t ttm = FIELD_GET(VTD_RTADDR_TTM, u->found.rtaddr);
 
 	check_ok(CHECK_HANDOFF_TRANSLATION_ON, (u->found.gsts & on) == on, "vtd%u GSTS is %08x",
 		 was->index, u->found.gsts);
@@ -33,8 +35,25 @@ static void compare_registers(const struct iommu_unit *u, const struct node_unit
 	check_eq(CHECK_HANDOFF_UNIT_UNCHANGED, "IQA", u->found.iqa, was->iqa);
 	check_eq(CHECK_HANDOFF_UNIT_UNCHANGED, "GSTS", u->found.gsts, was->gsts);
 	check_eq(CHECK_HANDOFF_RTADDR_UNCHANGED, "RTADDR", u->found.rtaddr, was->rtaddr);
-	check_eq(CHECK_HANDOFF_MODE_UNCHANGED, "RTADDR.TTM",
-		 FIELD_GET(VTD_RTADDR_TTM, u->found.rtaddr), VTD_TTM_LEGACY);
+	check_eq(CHECK_HANDOFF_MODE_UNCHANGED, "RTADDR.TTM", ttm, VTD_TTM_LEGACY);
+	return (u->found.gsts & on) == on && u->found.rtaddr == was->rtaddr && ttm == VTD_TTM_LEGACY;
+}
+
+/* Before anything is written to any of them. */
+static void compare_units(const struct adoption *a)
+{
+	for (uint32_t i = 0; i < a->n->nr_units; i++) {
+		const struct node_unit_ser *was = &a->n->unit[i];
+		const struct iommu_unit *u = unit_at(a->r->mmu, was->regs_pa);
+		struct kho_refusal why;
+
+		if (u && compare_registers(u, was))
+			continue;
+		kho_refuse(&why, -EBADMSG, "remapping unit",
+			   u ? "translates by other tables than were handed over, or not at all" : "is gone",
+			   was->regs_pa, u ? u->found.rtaddr : 0);
+		adoption_refuse(&why);
+	}
 }
 
 /* Every id that is in use is reserved before one is given out. */
@@ -84,28 +103,10 @@ static void take_over_queue(const struct adoption *a, struct iommu_unit *u)
 
 static void adopt_units(struct adoption *a)
 {
-	struct iommu *mmu = a->r->mmu;
-
 	for (uint32_t i = 0; i < a->n->nr_units; i++) {
 		const struct node_unit_ser *was = &a->n->unit[i];
-		struct iommu_unit *u = unit_at(mmu, was->regs_pa);
+		struct iommu_unit *u = unit_at(a->r->mmu, was->regs_pa);
 
-		if (!u) {
-			check_ok(CHECK_HANDOFF_TRANSLATION_ON, false, "unit at %llx is gone",
-				 (unsigned long long)was->regs_pa);
-			continue;
-		}
-		compare_registers(u, was);
-		if (check_failed(CHECK_HANDOFF_TRANSLATION_ON) ||
-		    check_failed(CHECK_HANDOFF_RTADDR_UNCHANGED) ||
-		    check_failed(CHECK_HANDOFF_MODE_UNCHANGED)) {
-			struct kho_refusal why;
-
-			kho_refuse(&why, -EBADMSG, "remapping unit",
-				   "translates by other tables than were handed over, or not at all",
-				   was->regs_pa, u->found.rtaddr);
-			adoption_refuse(&why);
-		}
 		u->vtd.root = was->rtaddr & VTD_RTADDR_RTA;
 		reserve_dids(a, u, was->index);
 		take_over_queue(a, u);
@@ -248,6 +249,7 @@ void handover_adopt(struct run *r)
 	adoption_accept(&a);
 	a.validated_tsc = cpu_tsc();
 
+	compare_units(&a);
 	adoption_claim(&a);
 	adopt_units(&a);
 	adopt_devices(&a);

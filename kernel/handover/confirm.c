@@ -6,6 +6,7 @@
 #include "kernel/machine/time.h"
 #include "kernel/panic.h"
 #include "kernel/report/ktap.h"
+#include "kernel/selftest/hostile.h"
 #include "kho/crc32c.h"
 #include "platform/mem.h"
 #include "platform/mmio.h"
@@ -197,11 +198,16 @@ static bool is_hostile(const struct adoption *a, const struct iommu_unit *u, con
 static void judge_hostile(const struct adoption *a, size_t unit, const struct vtd_fault *f)
 {
 	struct iommu_unit *u = &a->r->mmu->unit[unit];
+	struct hostile_shot shot;
 
 	platform_log("vtd%zu: hostile %02x:%02x.%x was blocked, reason %x (%s), address %llx", unit,
 		     PCI_BUS(f->rid), PCI_DEV(f->rid), PCI_FN(f->rid), f->reason,
 		     vtd_fault_reason_name(f->reason), (unsigned long long)f->addr);
 	check_eq(CHECK_HOSTILE_BLOCKED, "fault reason", f->reason, VTD_REASON_CONTEXT_NOT_PRESENT);
+	if (hostile_expected(a->r, f->rid, &shot)) {
+		check_eq(CHECK_HOSTILE_BLOCKED, "faulting page", f->addr, shot.addr);
+		check_eq(CHECK_HOSTILE_BLOCKED, "read", f->is_read, shot.is_read);
+	}
 	check_ok(CHECK_HOSTILE_BLOCKED,
 		 !iommu_suppress_faults(a->r->mmu, unit, f->rid) && !vtd_fault_clear(&u->vtd),
 		 "its faults cannot be switched off");

@@ -45,10 +45,27 @@ void hostile_prepare(struct run *r)
 		     PCI_DEV(fn->rid), PCI_FN(fn->rid));
 }
 
+static paddr_t target(const struct run *r)
+{
+	struct port_region region[PORT_REGIONS];
+
+	port_regions(r->port[0].control, region);
+	return region[PORT_RX_BUFFERS].pa - PAGE_SIZE;
+}
+
+bool hostile_expected(const struct run *r, uint16_t rid, struct hostile_shot *shot)
+{
+	const struct pci_fn *fn = find(r);
+
+	if (!fn || fn->rid != rid || !r->nr_ports)
+		return false;	/* a NIC reads whatever descriptor comes next */
+	*shot = (struct hostile_shot){ .addr = target(r), .is_read = false };
+	return true;
+}
+
 void hostile_shoot(struct run *r)
 {
 	const struct pci_fn *fn = find(r);
-	struct port_region region[PORT_REGIONS];
 	struct pci_bar bar;
 
 	if (!fn || !r->nr_ports || pci_bar(fn, 0, &bar) || bar.is_io ||
@@ -56,9 +73,8 @@ void hostile_shoot(struct run *r)
 	    (mmio_read32(bar.base + EDU_ID) & 0xff) != EDU_ID_LOW ||
 	    mmio_read32(bar.base + EDU_COMMAND) & EDU_START)
 		return;
-	port_regions(r->port[0].control, region);
 	mmio_write64(bar.base + EDU_SOURCE, EDU_BUFFER);
-	mmio_write64(bar.base + EDU_TARGET, region[PORT_RX_BUFFERS].pa - PAGE_SIZE);
+	mmio_write64(bar.base + EDU_TARGET, target(r));
 	mmio_write64(bar.base + EDU_COUNT, SHOT_BYTES);
 	mmio_write64(bar.base + EDU_COMMAND, EDU_START | EDU_TO_RAM);
 }

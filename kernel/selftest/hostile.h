@@ -18,4 +18,11 @@ void hostile_prepare(struct run *r);
  * into the blackout (hold_ms=150), and again after adoption.  Nothing happens for a NIC. */
 void hostile_shoot(struct run *r);
 
+/* What the first fault record of a hostile device must say, where that is known beforehand. */
+struct hostile_shot {
+	uint64_t addr;		/* page */
+	bool is_read;
+};
+bool hostile_expected(const struct run *r, uint16_t rid, struct hostile_shot *shot);
+
 #endif

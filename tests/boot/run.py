@@ -454,7 +454,7 @@ def main(argv: Optional[List[str]] = None) -> int:
         machine = choose_qemu(spec.machine)
         firmware = q.find_firmware()
         print(f"QEMU {machine.version()} ({machine.origin}), OVMF from {firmware.origin}, "
-              f"NIC {spec.machine.nic}, {spec.frames} frames at {spec.rate}/s", flush=True)
+              f"NIC {' and '.join(spec.machine.nics()) or 'none'}, {spec.frames} frames at {spec.rate}/s", flush=True)
         outcome = execute(spec, machine, firmware, options.image, options.sender, options.out, show)
     except Usage as reason:
         print(f"run: {reason}", file=sys.stderr)

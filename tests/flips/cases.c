@@ -228,7 +228,8 @@ static void judge(const char *place, const char *want)
 
 /* ---- pointers ------------------------------------------------------------------------------------------------ */
 
-static const char place[] = "<place>";	/* of the four below, what kho_check_place() says */
+static const char place[] = "<place>";	/* as the places below say */
+static const char page[] = "<page>";	/* likewise, and it must be preserved */
 
 static void pointer(const char *name, paddr_t at, const char *want)
 {
@@ -239,13 +240,15 @@ static void pointer(const char *name, paddr_t at, const char *want)
 		{ "beyond_ram", "is not RAM", WORLD_NO_RAM },
 		{ "beyond_52_bits", "exceeds 52 address bits", BIT64(52) },
 		{ "below_1_mib", "lies below 1 MiB", 0x8000 },
+		{ "into_free_memory", "does not begin a preserved chunk", SPARE },
 	};
+	const size_t n = ARRAY_SIZE(bad) - (want == place);
 
 	running = name;
-	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+	for (size_t i = 0; i < n; i++) {
 		/* Low bits stay: in entries they are flags. */
 		poke(at, bad[i].pa | (peek(at) & (PAGE_SIZE - 1)));
-		judge(bad[i].name, want == place ? bad[i].says : want);
+		judge(bad[i].name, want == place || want == page ? bad[i].says : want);
 	}
 }
 
@@ -307,9 +310,12 @@ static void root_fdt(void)
 	pointer("radix_root", property("", KHO_PROP_MAP), place);
 	value("radix_root_is_fdt", property("", KHO_PROP_MAP), w.fdt, "radix");
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		pointer("blob", property(names[i], KHO_PROP_DATA), "is not preserved");
-		value("blob_of_2^32", property(names[i], KHO_PROP_BLOB_SIZE), BIT64(32),
-		      "is not preserved");
+		char name[64];
+
+		snprintf(name, sizeof(name), "blob_of_%s", names[i]);
+		pointer(name, property(names[i], KHO_PROP_DATA), "is not preserved");
+		snprintf(name, sizeof(name), "blob_of_%s_of_2^32", names[i]);
+		value(name, property(names[i], KHO_PROP_BLOB_SIZE), BIT64(32), "is not preserved");
 	}
 	value("two_nodes_one_blob", property(KHO_NODE_LUO, KHO_PROP_DATA), w.node, "shares a page");
 	value("scratch_area_of_2^32", w.array + 8, BIT64(32), "");
@@ -327,11 +333,21 @@ static void radix(void)
 	for (unsigned level = 5; level; level--) {
 		const unsigned slot = level == 5 ? 2 : (unsigned)first_slot(w.radix[level], &child);
 		const paddr_t at = w.radix[level] + slot * 8;
+		const struct { const char *name, *says; uint64_t v; } bad[] = {
+			{ "its_parent", "is its own ancestor", w.radix[level] },
+			{ "the_root", "is its own ancestor", w.radix[5] },
+			{ "unaligned", "is not page aligned", w.radix[level - 1] + 8 },
+			{ "without_a_digest", "", SPARE },
+		};
+		char name[32];
 
-		pointer("radix_node", at, place);
-		value("radix_own_ancestor", at, w.radix[level], "is its own ancestor");
-		value("radix_root_again", at, w.radix[5], "is its own ancestor");
-		value("radix_node_unaligned", at, w.radix[level - 1] + 8, "is not page aligned");
+		snprintf(name, sizeof(name), "radix_node_of_level_%u", level - 1);
+		pointer(name, at, place);
+		for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+			running = name;
+			poke(at, bad[i].v);
+			judge(bad[i].name, bad[i].says);
+		}
 	}
 	value("radix_two_parents", w.radix[1] + 511 * 8, w.radix[0], "");
 	value("radix_slot_3", w.radix[5] + 3 * 8, w.radix[4], "uses a slot above 2");
@@ -387,31 +403,31 @@ static void luo(void)
 	const paddr_t file = w.files + sizeof(struct kho_block_ser);
 	const paddr_t flb = w.flbs + sizeof(struct kho_flbs_ser);
 
-	pointer("sessions", w.luo + offsetof(struct kho_luo_ser, sessions_pa), place);
-	pointer("next_session_block", w.sessions, place);
+	pointer("sessions", w.luo + offsetof(struct kho_luo_ser, sessions_pa), page);
+	pointer("next_session_block", w.sessions, page);
 	value("session_block_circle", w.sessions, w.sessions, "is named twice");
 	value("session_count_2^32", w.sessions + 8, BIT64(32), "session block");
 	running = "session_name_without_an_end";
 	for (unsigned i = 0; i < sizeof(((struct kho_session_ser *)0)->name); i += 8)
 		poke(session + i, 0x6161616161616161);
 	judge("", "has a name without an end");
-	pointer("files", session + offsetof(struct kho_session_ser, files_pa), place);
+	pointer("files", session + offsetof(struct kho_session_ser, files_pa), page);
 	value("files_are_sessions", session + offsetof(struct kho_session_ser, files_pa), w.sessions,
 	      "is named twice");
 	value("file_count_2^32", session + offsetof(struct kho_session_ser, count), BIT64(32),
 	      "has not the number of files it states");
 	value("file_block_circle", w.files, w.files, "is named twice");
 	value("file_block_count_2^32", w.files + 8, BIT64(32), "file block");
-	pointer("memfd", file + offsetof(struct kho_file_ser, data), place);
+	pointer("memfd", file + offsetof(struct kho_file_ser, data), page);
 	value("token_twice", file + offsetof(struct kho_file_ser, token),
 	      peek(file + sizeof(struct kho_file_ser) + offsetof(struct kho_file_ser, token)),
 	      "has a token that is taken");
-	pointer("flbs", w.luo + offsetof(struct kho_luo_ser, flbs_pa), place);
+	pointer("flbs", w.luo + offsetof(struct kho_luo_ser, flbs_pa), page);
 	value("flbs_are_files", w.luo + offsetof(struct kho_luo_ser, flbs_pa), w.files,
 	      "is named twice");
 	value("flb_count_2^32", w.flbs + 8, BIT64(32), "claims more entries than fit");
 	value("flb_pages_2^32", w.flbs, BIT64(32), "is not one page");
-	pointer("iommu_records", flb + offsetof(struct kho_flb_ser, data), place);
+	pointer("iommu_records", flb + offsetof(struct kho_flb_ser, data), page);
 }
 
 static void memfd(void)
@@ -426,10 +442,10 @@ static void memfd(void)
 	poke(w.memfd + offsetof(struct kho_memfd_ser, nr_folios), BIT64(32));
 	poke32(folios + offsetof(struct kho_vmalloc_ser, total_pages), BIT64(32) / 256);
 	judge("", "");
-	pointer("vmalloc_chunk", folios, place);
+	pointer("vmalloc_chunk", folios, page);
 	pointer("next_chunk", w.chunk, "");
 	value("chunk_circle", w.chunk, w.chunk, "");
-	pointer("folio_array", w.chunk + 8, place);
+	pointer("folio_array", w.chunk + 8, page);
 	value("folio_array_is_its_chunk", w.chunk + 8, w.chunk, "is named twice");
 	running = "folio";
 	for (unsigned i = 0; i < 2; i++) {
@@ -450,9 +466,9 @@ static void records(void)
 	const paddr_t second = device + sizeof(struct kho_iommu_device_ser);
 	static const char bad[] = "restore.records";
 
-	pointer("unit_records", w.top + offsetof(struct kho_iommu_top_ser, units_pa), place);
-	pointer("domain_records", w.top + offsetof(struct kho_iommu_top_ser, domains_pa), place);
-	pointer("device_records", w.top + offsetof(struct kho_iommu_top_ser, devices_pa), place);
+	pointer("unit_records", w.top + offsetof(struct kho_iommu_top_ser, units_pa), page);
+	pointer("domain_records", w.top + offsetof(struct kho_iommu_top_ser, domains_pa), page);
+	pointer("device_records", w.top + offsetof(struct kho_iommu_top_ser, devices_pa), page);
 	value("devices_are_domains", w.top + offsetof(struct kho_iommu_top_ser, devices_pa), w.domains,
 	      "is named twice");
 	value("version_2^32", w.top, BIT64(32) | 1, "has an unknown version");
@@ -461,12 +477,12 @@ static void records(void)
 	value("unit_count_2^32", w.units + 8, BIT64(32), "unit");
 	value("domain_count_2^32", w.domains + 8, BIT64(32), "domain");
 	value("device_count_2^32", w.devices + 8, BIT64(32), "device");
-	pointer("device's_domain", device + offsetof(struct kho_iommu_device_ser, domain_pa), bad);
-	pointer("device's_unit", device + offsetof(struct kho_iommu_device_ser, unit_pa), bad);
-	value("device's_domain_is_its_unit", device + offsetof(struct kho_iommu_device_ser, domain_pa),
+	pointer("device_domain", device + offsetof(struct kho_iommu_device_ser, domain_pa), bad);
+	pointer("device_unit", device + offsetof(struct kho_iommu_device_ser, unit_pa), bad);
+	value("device_domain_is_its_unit", device + offsetof(struct kho_iommu_device_ser, domain_pa),
 	      unit, bad);
-	pointer("domain's_table", domain + offsetof(struct kho_iommu_domain_ser, top_table_pa), bad);
-	pointer("unit's_table", unit + offsetof(struct kho_iommu_unit_ser, root_table_pa), bad);
+	pointer("domain_table", domain + offsetof(struct kho_iommu_domain_ser, top_table_pa), bad);
+	pointer("unit_table", unit + offsetof(struct kho_iommu_unit_ser, root_table_pa), bad);
 	value("devices_2^32", unit, UINT32_MAX, bad);
 	value("level_2^32", domain + offsetof(struct kho_iommu_domain_ser, top_level), BIT64(32), bad);
 	value("device_stands_twice", device + offsetof(struct kho_iommu_device_ser, devid),

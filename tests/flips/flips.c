@@ -7,10 +7,11 @@
  *
  * flips every Nth bit, from the given one on; --verbose shows each of the cases with digests.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <unistd.h>
 
 #include "cases.h"
 #include "errno.h"
@@ -202,9 +203,7 @@ static bool same_result(void)
 static const struct region *flipping;
 static uint64_t flipping_bit;
 
-/* AddressSanitizer calls this when a page that was not validated is touched. */
-void __asan_on_error(void);
-void __asan_on_error(void)
+static void say_what_was_tried(void)
 {
 	if (cases_running())
 		fprintf(stderr, "flips: while case %s ran\n", cases_running());
@@ -212,6 +211,21 @@ void __asan_on_error(void)
 		fprintf(stderr, "flips: while bit %llu of byte %llu at %llx was flipped (%s)\n",
 			(unsigned long long)flipping_bit % 8, (unsigned long long)flipping_bit / 8,
 			(unsigned long long)flipping->pa, kind_names[flipping->kind]);
+}
+
+/* AddressSanitizer calls this when a page that was not validated is touched. */
+void __asan_on_error(void);
+void __asan_on_error(void)
+{
+	say_what_was_tried();
+}
+
+static void without_end(int signal)
+{
+	(void)signal;
+	say_what_was_tried();
+	fprintf(stderr, "flips: the reading does not end\n");
+	_exit(1);
 }
 
 static struct { uint64_t refused, found, same, findings; } tally[KINDS];
@@ -339,6 +353,7 @@ int main(int argc, char **argv)
 	}
 	if (!every)
 		number(NULL);
+	signal(SIGALRM, without_end);
 	world_build();
 	world_receive(&o);
 	if (o.refused || o.failed_checks) {
