@@ -198,7 +198,7 @@ run: tools-run $(B)/baton.efi $(B)/tools/frames
 unit: tools-check $(TEST_BIN)
 	@$(PYTHON) tests/unit/run.py $(TEST_BIN); $(status)
 
-check: tools-run tools-check $(B)/baton.efi test-image $(B)/tools/frames $(TEST_BIN)
+check: tools-run tools-check $(B)/baton.efi test-image $(B)/tools/frames $(B)/flips/flips $(TEST_BIN)
 	@$(PYTHON) tests/check.py $(TEST_BIN); $(status)
 
 # Many hand-overs in one run, frames on two NICs all the while.
@@ -217,12 +217,16 @@ help:
 	@echo "make unit       the host tests alone, in seconds"
 	@echo "make bench      figures: sizes, instructions, times"
 	@echo "make soak       100 hand-overs in one run (GENERATIONS=N), frames on two NICs"
+	@echo "make mutants    seeded bugs, each of which a test must notice (about 20 minutes)"
+	@echo "make flips      every bit of a handoff's metadata, one at a time (FLIPS_EVERY=N: every Nth)"
+	@echo "make fuzz       the readers of foreign bytes, FUZZ_SECONDS=60 each"
+	@echo "make coverage   lines of vtd/ and kho/ that the host tests reach"
 	@echo "make clean      remove build/"
 	@echo
 	@echo "Variables (defaults): NIC=$(NIC) (or several: e1000e,igb) GENERATIONS=$(GENERATIONS) RATE=$(RATE) FRAMES=$(FRAMES)"
 	@echo "  DURATION= (seconds; sets FRAMES = RATE x DURATION) QEMU= OVMF= MEM=$(MEM)"
 	@echo "  ACCEL=$(ACCEL) (or kvm) PLAN=$(PLAN) V=0 (1 shows commands)"
 
-include bench.mk
+include bench.mk fuzz.mk mutants.mk
 
 -include $(FW_OBJ:.o=.d) $(HOST_OBJ:.o=.d) $(MODEL_OBJ:.o=.d) $(TEST_BIN:=.d)

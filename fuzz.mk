@@ -1,7 +1,7 @@
 # make fuzz, make flips, make coverage.  Included by the Makefile, whose variables and `status` it
 # uses.
 
-# ---- fuzz targets: the host's objects once more, with libFuzzer's instrumentation -------------------
+# ---- fuzz targets: the host's objects once more, with libFuzzer's instrumentation -------------
 FUZZ_SECONDS ?= 60
 FUZZ_SAN := -fsanitize=address,undefined -fno-sanitize-recover=all
 FUZZ_CFLAGS := -std=gnu11 -O1 -g -fno-omit-frame-pointer -DBATON_VERSION='"$(VERSION)"' $(WARN) \
@@ -28,7 +28,7 @@ fuzz: $(FUZZ_BIN) $(B)/fuzz/seeds/made
 
 -include $(FUZZ_OBJ:.o=.d) $(FUZZ_BIN:=.d) $(B)/fuzz/make_seeds.d
 
-# ---- flips: both sides of a hand-over on the host, and every bit of what lies between ------------------
+# ---- flips: both sides of a hand-over on the host, and every bit of what lies between ---------
 # Objects of their own: optimised, since millions of handoffs are read; without what is not called.
 FLIPS_CFLAGS := -std=gnu11 -O2 -g -fno-omit-frame-pointer -ffunction-sections -fdata-sections \
 	$(FUZZ_SAN) -DBATON_VERSION='"$(VERSION)"' $(WARN) -iquote include -iquote tests/host -iquote . \
@@ -59,7 +59,7 @@ flips: $(B)/flips/flips
 
 -include $(FLIPS_OBJ:.o=.d)
 
-# ---- coverage of the libraries by the unit tests; all other objects are the host's ---------------------
+# ---- coverage of the libraries by the unit tests; all other objects are the host's ------------
 COVERAGE_LEAST ?= 90
 COV_CFLAGS := -fprofile-instr-generate -fcoverage-mapping
 COV_BIN := $(TEST_SRC:tests/unit/%.c=$(B)/cov/unit/%)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""make check: host tests, then the boot matrix; one closing line over all of them.
+"""make check: host tests, every 61st bit flip, the boot matrix; one closing line over all of them.
 
     tests/check.py PROGRAM...        host test programs
 """
@@ -27,7 +27,7 @@ def run(command: list[str]) -> tuple[int, int, int]:
             else:
                 print(line, end="", flush=True)
     if counts is None:
-        print(f"# {command[1]} ended without its closing line (status {part.returncode})")
+        print(f"# {' '.join(command[:2])} ended without its closing line (status {part.returncode})")
         return 0, 1, 0
     passed, failed, skipped = counts
     if part.returncode and not failed:
@@ -37,6 +37,7 @@ def run(command: list[str]) -> tuple[int, int, int]:
 
 def main() -> int:
     parts = [[sys.executable, "tests/unit/run.py", *sys.argv[1:]],
+             ["build/flips/flips", "--every", "61"],
              [sys.executable, "tests/boot/matrix.py"]]
     total = [0, 0, 0]
     for command in parts:

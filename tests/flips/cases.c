@@ -19,7 +19,7 @@
 #define RAM_END		MIB(256)	/* of the world; what lies there can be written */
 #define SPARE		MIB(128)	/* a page that nothing uses */
 
-/* ---- where things are -------------------------------------------------------------------------- */
+/* ---- where things are --------------------------------------------------------------------- */
 
 static struct {
 	paddr_t payload, fdt, array, radix[KHO_RADIX_LEVELS], node, results;
@@ -111,7 +111,7 @@ static void find_all(void)
 	find_tables();
 }
 
-/* ---- changing, digesting, undoing ----------------------------------------------------------------- */
+/* ---- changing, digesting, undoing --------------------------------------------------------- */
 
 #define MAX_CHANGES	64
 static struct { paddr_t pa; uint64_t was; } changes[MAX_CHANGES];
@@ -185,7 +185,7 @@ static void undo(void)
 	world_write(w.node, blob_was, sizeof(blob_was));
 }
 
-/* ---- judging -------------------------------------------------------------------------------------------- */
+/* ---- judging ------------------------------------------------------------------------------ */
 
 bool cases_verbose;
 static struct cases_result result;
@@ -226,7 +226,7 @@ static void judge(const char *place, const char *want)
 	undo();
 }
 
-/* ---- pointers ------------------------------------------------------------------------------------------------ */
+/* ---- pointers ----------------------------------------------------------------------------- */
 
 static const char place[] = "<place>";	/* as the places below say */
 static const char page[] = "<page>";	/* likewise, and it must be preserved */

@@ -18,7 +18,7 @@
 #include "vtd/formats.h"
 #include "world.h"
 
-/* ---- what is flipped ------------------------------------------------------------------------ */
+/* ---- what is flipped ---------------------------------------------------------------------- */
 
 enum kind { PAYLOAD, NODES, ROOT_FDT, ARRAY, NODE, METADATA, RESULTS, LUO, RECORDS, TABLES, KINDS };
 static const char *const kind_names[KINDS] = {
@@ -135,7 +135,7 @@ static void find_regions(void)
 			add_page(a->kho.map.ranges[i].base + off);
 }
 
-/* ---- the same result ------------------------------------------------------------------------- */
+/* ---- the same result ---------------------------------------------------------------------- */
 
 static struct {
 	struct kho_tree tree;
@@ -198,7 +198,7 @@ static bool same_result(void)
 	       !memcmp(a->picture, &good.picture, sizeof(good.picture));
 }
 
-/* ---- flipping --------------------------------------------------------------------------------- */
+/* ---- flipping ----------------------------------------------------------------------------- */
 
 static const struct region *flipping;
 static uint64_t flipping_bit;
@@ -297,7 +297,7 @@ static uint64_t flip_all(uint64_t every, uint64_t first)
 	return flips;
 }
 
-/* ---- report ------------------------------------------------------------------------------------ */
+/* ---- report ------------------------------------------------------------------------------- */
 
 static const char *nothing_of(enum kind kind)
 {

@@ -26,7 +26,7 @@
 #include "kernel/report/verdict.h"
 #include "kernel/selftest/hostile.h"
 
-/* ---- the machine ----------------------------------------------------------------------------- */
+/* ---- the machine -------------------------------------------------------------------------- */
 
 #define AREA		MIB(64)			/* of scratch */
 #define AREA_BYTES	MIB(32)
@@ -51,7 +51,7 @@ static struct kexec_target target;
 static uint8_t pristine[IMAGE_BYTES];
 static struct adoption adoption;
 
-/* ---- scratch: outside the arena, so that all of the arena's can be closed --------------------- */
+/* ---- scratch: outside the arena, so that all of the arena's can be closed ----------------- */
 
 #define WORK_BYTES	MIB(64)
 #define WORK_ZEROED	KIB(512)	/* larger pieces are lists, read only where they were written */
@@ -80,7 +80,7 @@ uint64_t scratch_used(void)
 	return work_used;
 }
 
-/* ---- what the firmware has and the host has not --------------------------------------------------- */
+/* ---- what the firmware has and the host has not ------------------------------------------- */
 
 const uint8_t header_template[PAGE_SIZE] = {
 	[0x1f1] = 7, [0x1fe] = 0x55, [0x1ff] = 0xaa, [0x200] = 0xeb, [0x201] = 0x6a, [0x202] = 'H',
@@ -205,7 +205,7 @@ int __wrap_port_settle(struct port *p)
 	return 0;
 }
 
-/* ---- checks, and the way out ------------------------------------------------------------------------ */
+/* ---- checks, and the way out -------------------------------------------------------------- */
 
 static struct world_outcome outcome;
 static jmp_buf ended;
@@ -273,7 +273,7 @@ void verdict_end(enum verdict_code code, const char *fmt, ...)
 	longjmp(ended, 1);
 }
 
-/* ---- memory that opens when it was looked at ----------------------------------------------------------- */
+/* ---- memory that opens when it was looked at ---------------------------------------------- */
 
 /* RAM is read-only, and poisoned for AddressSanitizer until it has been found to be RAM; the rest
  * of the arena faults.  (Closing and opening pages by mprotect() takes twice the time.) */
@@ -366,7 +366,7 @@ static void close_all(void)
 	__asan_poison_memory_region(mem_ptr(0), RAM_END);
 }
 
-/* ---- outgoing ------------------------------------------------------------------------------------------- */
+/* ---- outgoing ----------------------------------------------------------------------------- */
 
 static void make_port(struct port *p, size_t fn, uint16_t stream, paddr_t at)
 {
@@ -436,7 +436,7 @@ void world_build(void)
 	close_all();
 }
 
-/* ---- incoming -------------------------------------------------------------------------------------------- */
+/* ---- incoming ----------------------------------------------------------------------------- */
 
 paddr_t world_image(void)
 {

@@ -20,6 +20,8 @@
 #include "kho/memfd.h"
 #include "kho/radix.h"
 #include "kho/setup_data.h"
+#include "vtd/context.h"
+#include "vtd/pagetable.h"
 #include "tests/fixtures/kho_golden.h"
 #include "tests/fixtures/segments.h"
 
@@ -57,7 +59,7 @@ struct sparse_run {
 static const char *folder;
 static FILE *out;
 
-/* ---- writing ------------------------------------------------------------------------------- */
+/* ---- writing ------------------------------------------------------------------------------ */
 
 static void seed_begin(const char *target, const char *name)
 {
@@ -124,7 +126,7 @@ static void put_pages(paddr_t pa, paddr_t end)
 		put_page(pa);
 }
 
-/* ---- the golden handoff -------------------------------------------------------------------- */
+/* ---- the golden handoff ------------------------------------------------------------------- */
 
 static void golden(void)
 {
@@ -142,7 +144,7 @@ static void golden(void)
 	seed_end();
 }
 
-/* ---- the captured Linux handoff --------------------------------------------------------------- */
+/* ---- the captured Linux handoff ----------------------------------------------------------- */
 
 static bool any_ram(void *ctx, paddr_t pa, uint64_t len)
 {
@@ -224,7 +226,7 @@ static void linux_handoff(void)
 	seed_end();
 }
 
-/* ---- the golden IOMMU records, moved to where the targets have memory ------------------------ */
+/* ---- the golden IOMMU records, moved to where the targets have memory --------------------- */
 
 #define MOVED		MIB(512)
 #define MOVED_BYTES	MIB(256)
@@ -275,7 +277,7 @@ static void golden_records(const char *name, const char *path, const struct fixt
 	seed_end();
 }
 
-/* ---- our own writers ----------------------------------------------------------------------------- */
+/* ---- our own writers ---------------------------------------------------------------------- */
 
 static paddr_t list[256];
 static struct kho_pages pages = { .pa = list, .max = ARRAY_SIZE(list) };
@@ -407,7 +409,7 @@ static void own_control(void)
 	seed_end();
 }
 
-/* ---- boot_params and setup header ------------------------------------------------------------------ */
+/* ---- boot_params and setup header --------------------------------------------------------- */
 
 static uint8_t image[12 * 1024];
 
@@ -468,7 +470,7 @@ static void own_bootparams(void)
 	seed_end();
 }
 
-/* ---- frames ---------------------------------------------------------------------------------------------- */
+/* ---- frames ------------------------------------------------------------------------------- */
 
 static void frames(void)
 {
@@ -493,7 +495,47 @@ static void frames(void)
 	seed_end();
 }
 
-/* ---- ACPI --------------------------------------------------------------------------------------------------- */
+/* ---- tables ------------------------------------------------------------------------------- */
+
+/* As fuzz_tables.c reads it. */
+struct tables_head {
+	uint64_t rtaddr, top[2], buses;
+	uint16_t rid[3], did[3];
+	uint8_t domain[3], levels[2], nr_devices;
+};
+
+/* Two devices, one with pages of two sizes. */
+static void tables(void)
+{
+	const struct vtd_ss_format format = {
+		.levels = 3, .page_sizes = VTD_PG_4K | VTD_PG_2M, .addr_bits = 39, .haw = 47,
+		.coherent = true,
+	};
+	struct tables_head head = {
+		.buses = 3, .rid = { 0x18, 0x100 }, .did = { 2, 3 }, .domain = { 0, 1 },
+		.levels = { 3, 3 }, .nr_devices = 2,
+	};
+
+	arena_reset(MIB(16), MIB(32));
+	head.rtaddr = vtd_root_alloc(true);
+	for (unsigned i = 0; i < 2; i++) {
+		struct vtd_ss ss;
+
+		assert_int_equal(vtd_ss_init(&ss, &format), 0);
+		assert_int_equal(vtd_ss_map(&ss, GIB(4), MIB(64), i ? PAGE_SIZE : MIB(2) + PAGE_SIZE,
+					    VTD_SS_RW), 0);
+		head.top[i] = ss.top;
+		assert_int_equal(vtd_context_set(head.rtaddr, head.rid[i],
+						 vtd_context_entry(ss.top, head.did[i],
+								   vtd_aw_of_levels(3)), true), 0);
+	}
+	seed_begin("tables", "two");
+	put(&head, sizeof(head));
+	put_pages(MIB(16), MIB(16) + 16 * PAGE_SIZE);
+	seed_end();
+}
+
+/* ---- ACPI --------------------------------------------------------------------------------- */
 
 #define ACPI_BASE	0x7e000000ULL
 #define TABLE(i)	(0x400 + (i) * 0x400)
@@ -575,6 +617,7 @@ int main(int argc, char **argv)
 	own_control();
 	own_bootparams();
 	frames();
+	tables();
 	acpi();
 	return 0;
 }

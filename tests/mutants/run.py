@@ -152,7 +152,8 @@ class Machines:
                                   WORK / TEST_FIRMWARE, WORK / SENDER, OUT / "boot")
 
     def run(self, dies: Boot, name: str) -> boot.Outcome:
-        spec = boot.Spec(config={"generations": "2", **dies.config}, frames=dies.frames,
+        spec = boot.Spec(machine=q.Machine(more_nics=dies.more_nics),
+                         config={"generations": "2", **dies.config}, frames=dies.frames,
                          rate=dies.rate, trace=())
         machine = q.choose(self.bench.qemus, spec.machine)
         return boot.execute(spec, machine, self.bench.firmware, self.bench.image,
