@@ -171,6 +171,9 @@ int frame_parse(struct span eth, struct frame_info *out)
 	info.flags = eth.p[OFF_FLAGS];
 	info.sequence = get64(eth.p + OFF_SEQUENCE);
 	info.sent_ns = get64(eth.p + OFF_SENT_NS);
+	/* No stream gets to the last number: nothing could be expected after it. */
+	if (info.sequence == UINT64_MAX)
+		return -EBADMSG;
 	if (eth.len != length_of(info.flags, info.sequence))
 		return -EBADMSG;
 	/* A whole frame may still carry another one's payload, if a buffer was reused too early. */

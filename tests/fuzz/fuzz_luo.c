@@ -50,6 +50,11 @@ static void check_luo(const struct kho_luo *l)
 		REQUIRE(s->name[0] && strnlen(s->name, sizeof(s->name)) < sizeof(s->name));
 		REQUIRE(s->first_file == files);
 		files += s->nr_files;
+		for (size_t k = 0; k < i; k++)
+			REQUIRE(strcmp(s->name, l->sessions[k].name));
+		for (size_t k = s->first_file; k < files; k++)
+			for (size_t m = s->first_file; m < k; m++)
+				REQUIRE(l->files[k].token != l->files[m].token);
 	}
 	REQUIRE(files == l->nr_files);
 	for (size_t i = 0; i < l->nr_flbs; i++)

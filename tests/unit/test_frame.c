@@ -254,9 +254,25 @@ static void test_failure_leaves_out_alone(void **state)
 	assert_memory_equal(&out, &before, sizeof(out));
 }
 
+/* frame_parse.rejects_the_last_sequence: the next expected one would wrap to 0 */
+static void test_last_sequence(void **state)
+{
+	struct frame_info f = { .stream = 1, .sequence = UINT64_MAX }, out;
+	uint8_t buf[FRAME_MAX];
+	size_t len;
+
+	(void)state;
+	len = frame_build(buf, &f);
+	assert_int_equal(frame_parse(span_of(buf, len), &out), -EBADMSG);
+	f.sequence--;
+	len = frame_build(buf, &f);
+	assert_int_equal(frame_parse(span_of(buf, len), &out), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_last_sequence),
 		cmocka_unit_test(test_golden_head),
 		cmocka_unit_test(test_golden_payload),
 		cmocka_unit_test(test_round_trip),
