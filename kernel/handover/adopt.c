@@ -20,9 +20,9 @@ static struct iommu_unit *unit_at(struct iommu *mmu, paddr_t regs)
 	return NULL;
 }
 
-/* Compare what was read before anything was written.  Return: whether the unit translates by the
- * tables that were handed over. */
-static bool compare_registers(const struct iommu_unit *u, const struct node_unit_ser *was)
+/* Compare what was read before anything was written.  Return: NULL if the unit translates by the
+ * tables that were handed over, or the check that says that it does not. */
+static const char *compare_registers(const struct iommu_unit *u, const struct node_unit_ser *was)
 {
 	const uint32_t on = VTD_GSTS_TES | VTD_GSTS_RTPS;
 	const uint64_t ttm = FIELD_GET(VTD_RTADDR_TTM, u->found.rtaddr);
@@ -36,7 +36,13 @@ static bool compare_registers(const struct iommu_unit *u, const struct node_unit
 	check_eq(CHECK_HANDOFF_UNIT_UNCHANGED, "GSTS", u->found.gsts, was->gsts);
 	check_eq(CHECK_HANDOFF_RTADDR_UNCHANGED, "RTADDR", u->found.rtaddr, was->rtaddr);
 	check_eq(CHECK_HANDOFF_MODE_UNCHANGED, "RTADDR.TTM", ttm, VTD_TTM_LEGACY);
-	return (u->found.gsts & on) == on && u->found.rtaddr == was->rtaddr && ttm == VTD_TTM_LEGACY;
+	if ((u->found.gsts & on) != on)
+		return "does not translate (handoff.translation_on)";
+	if (ttm != VTD_TTM_LEGACY)
+		return "translates in another table mode (handoff.mode_unchanged)";
+	if (u->found.rtaddr != was->rtaddr)
+		return "translates by another root table (handoff.rtaddr_unchanged)";
+	return NULL;
 }
 
 /* Before anything is written to any of them. */
@@ -45,13 +51,13 @@ static void compare_units(const struct adoption *a)
 	for (uint32_t i = 0; i < a->n->nr_units; i++) {
 		const struct node_unit_ser *was = &a->n->unit[i];
 		const struct iommu_unit *u = unit_at(a->r->mmu, was->regs_pa);
+		const char *fault = u ? compare_registers(u, was) : "is gone";
 		struct kho_refusal why;
 
-		if (u && compare_registers(u, was))
+		if (!fault)
 			continue;
-		kho_refuse(&why, -EBADMSG, "remapping unit",
-			   u ? "translates by other tables than were handed over, or not at all" : "is gone",
-			   was->regs_pa, u ? u->found.rtaddr : 0);
+		kho_refuse(&why, -EBADMSG, "remapping unit", fault, was->regs_pa,
+			   u ? u->found.rtaddr : 0);
 		adoption_refuse(&why);
 	}
 }

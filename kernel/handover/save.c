@@ -20,6 +20,7 @@
 #include "platform/mem.h"
 #include "platform/mmio.h"
 #include "vtd/context.h"
+#include "vtd/formats.h"
 #include "vtd/inval.h"
 #include "vtd/regs.h"
 
@@ -264,6 +265,17 @@ static int write_handoff(struct run *r, struct handoff *h, const struct kexec_ta
 
 /* ---- (g) checks --------------------------------------------------------------------------------- */
 
+/* Whether the last descriptor is a wait that has completed: all before it has been done. */
+static bool ends_with_wait(const struct iommu_unit *u, uint64_t iqt)
+{
+	const uint64_t tail = iqt & VTD_IQ_OFFSET;
+	const struct vtd_qi_desc *last =
+		mem_ptr(u->vtd.qi.ring + (tail ? tail : PAGE_SIZE) - sizeof(*last));
+
+	return FIELD_GET(VTD_QI_TYPE, mem_read64(&last->lo)) == VTD_QI_WAIT &&
+	       mem_read32(mem_ptr(u->vtd.qi.status)) == u->vtd.qi.data;
+}
+
 static void check_units(const struct run *r)
 {
 	for (size_t i = 0; i < r->mmu->nr_units; i++) {
@@ -275,9 +287,12 @@ static void check_units(const struct run *r)
 		vtd_unit_read_state(&u->vtd, &s);
 		check_ok(CHECK_SAVE_EVENTS_MASKED, s.fectl & VTD_EVENT_IM, "vtd%zu FECTL is %08x", i,
 			 s.fectl);
+		check_ok(CHECK_SAVE_EVENTS_MASKED,
+			 !u->vtd.caps.qi || mmio_read32(u->vtd.regs + VTD_IECTL) & VTD_EVENT_IM,
+			 "vtd%zu leaves invalidation events unmasked", i);
 		if (u->vtd.caps.qi)
-			check_ok(CHECK_SAVE_QUEUE_DRAINED, s.gsts & VTD_GSTS_QIES && s.iqh == s.iqt,
-				 "vtd%zu GSTS %08x IQH %llx IQT %llx", i, s.gsts,
+			check_ok(CHECK_SAVE_QUEUE_DRAINED, s.gsts & VTD_GSTS_QIES && s.iqh == s.iqt &&
+				 ends_with_wait(u, s.iqt), "vtd%zu GSTS %08x IQH %llx IQT %llx", i, s.gsts,
 				 (unsigned long long)s.iqh, (unsigned long long)s.iqt);
 		else
 			check_skip(CHECK_SAVE_QUEUE_DRAINED, "the unit has no queue");

@@ -37,6 +37,8 @@ static int read_luo(struct luo_room *room, paddr_t blob, bool own, struct kho_re
 	};
 	REQUIRE(!kho_reader_init(&room->r, &room->h, &room->lim, room->claims,
 				 ARRAY_SIZE(room->claims), why));
+	if (!own)
+		sparse_let_read(blob, sizeof(struct kho_luo_ser));
 	return kho_luo_read(&room->r, kho_subnode_blob(&room->h.tree.node[0]), &room->l, why);
 }
 

@@ -18,15 +18,16 @@ static uint64_t listed;
 static bool page_ok(void *ctx, paddr_t page)
 {
 	(void)ctx;
-	return IS_ALIGNED(page, PAGE_SIZE) && sparse_is_ram(NULL, page, PAGE_SIZE) &&
-	       !ranges_overlap(page, PAGE_SIZE, SPARSE_USED, SPARSE_USED_BYTES);
+	return IS_ALIGNED(page, PAGE_SIZE) &&
+	       !ranges_overlap(page, PAGE_SIZE, SPARSE_USED, SPARSE_USED_BYTES) &&
+	       sparse_is_ram(NULL, page, PAGE_SIZE);
 }
 
 static bool leaf_ok(void *ctx, const struct vtd_domain_snapshot *domain, paddr_t pa, uint64_t size)
 {
 	(void)ctx;
 	(void)domain;
-	return sparse_is_ram(NULL, pa, size);
+	return sparse_within(false, pa, size);
 }
 
 static void report(void *ctx, const struct vtd_violation *v)

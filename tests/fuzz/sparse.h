@@ -1,7 +1,9 @@
-/* Physical memory made from an input: runs of bytes, each with its address.  Memory that no
- * reader may touch faults. */
+/* Physical memory made from an input: runs of bytes, each with its address.  What is not RAM faults;
+ * RAM is poisoned for AddressSanitizer until a reader has asked about it. */
 #ifndef BATON_FUZZ_SPARSE_H
 #define BATON_FUZZ_SPARSE_H
+
+#include <sanitizer/asan_interface.h>
 
 #include "arena.h"
 #include "fuzz.h"
@@ -28,13 +30,40 @@ struct sparse_run {
 	uint16_t off, len;
 };
 
-static inline bool sparse_is_ram(void *ctx, paddr_t pa, uint64_t len)
+/* @own: pages written here count as RAM. */
+static inline bool sparse_within(bool own, paddr_t pa, uint64_t len)
 {
-	const bool own = ctx && pa >= SPARSE_OWN && pa - SPARSE_OWN < SPARSE_OWN_BYTES;
-	const paddr_t base = own ? SPARSE_OWN : SPARSE_RAM;
-	const paddr_t end = own ? SPARSE_OWN + SPARSE_OWN_BYTES : SPARSE_RAM_END;
+	const bool here = own && pa >= SPARSE_OWN && pa - SPARSE_OWN < SPARSE_OWN_BYTES;
+	const paddr_t base = here ? SPARSE_OWN : SPARSE_RAM;
+	const paddr_t end = here ? SPARSE_OWN + SPARSE_OWN_BYTES : SPARSE_RAM_END;
 
 	return pa >= base && pa <= end && len <= end - pa;
+}
+
+/* Ranges that are larger than anything that is read: scratch areas, what is preserved in bulk. */
+#define SPARSE_READ_MAX		MIB(1)
+
+static struct { const void *p; size_t len; } sparse_opened[8192];
+static size_t sparse_nr_opened;
+
+static inline void sparse_let_read(paddr_t pa, uint64_t len)
+{
+	if (!len || len > SPARSE_READ_MAX)
+		return;
+	REQUIRE(sparse_nr_opened < ARRAY_SIZE(sparse_opened));
+	sparse_opened[sparse_nr_opened].p = mem_ptr(pa);
+	sparse_opened[sparse_nr_opened++].len = len;
+	__asan_unpoison_memory_region(mem_ptr(pa), len);
+}
+
+/* For struct kho_ram_view: who was told that it is RAM may read it. */
+static inline bool sparse_is_ram(void *ctx, paddr_t pa, uint64_t len)
+{
+	if (!sparse_within(ctx, pa, len))
+		return false;
+	if (pa < SPARSE_RAM_END)
+		sparse_let_read(pa, len);
+	return true;
 }
 
 static inline void sparse_close(paddr_t pa, uint64_t len)
@@ -54,6 +83,15 @@ static inline void sparse_open(bool with_map)
 	sparse_close(SPARSE_OWN + SPARSE_OWN_BYTES, ARENA_BYTES - SPARSE_OWN - SPARSE_OWN_BYTES);
 	if (with_map)
 		sparse_close(SPARSE_SCRATCH, SPARSE_SCRATCH_BYTES);
+	__asan_poison_memory_region(mem_ptr(SPARSE_RAM), SPARSE_RAM_END - SPARSE_RAM);
+}
+
+/* Poisoned or not. */
+__attribute__((no_sanitize("address")))
+static inline void sparse_copy(volatile uint8_t *to, const uint8_t *from, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		to[i] = from ? from[i] : 0;
 }
 
 static struct { void *p; size_t len; } sparse_laid[SPARSE_RUNS];
@@ -70,10 +108,10 @@ static inline void sparse_lay(struct span in, bool with_map)
 		fuzz_take(&in, &run, sizeof(run));
 		pa = (uint64_t)run.pfn * PAGE_SIZE + run.off % PAGE_SIZE;
 		len = MIN(MIN(run.len, in.len), PAGE_SIZE - run.off % PAGE_SIZE);
-		if (len && sparse_is_ram(NULL, pa, len) &&
+		if (len && sparse_within(false, pa, len) &&
 		    !ranges_overlap(pa, len, SPARSE_USED, SPARSE_USED_BYTES) &&
 		    !(with_map && ranges_overlap(pa, len, SPARSE_SCRATCH, SPARSE_SCRATCH_BYTES))) {
-			memcpy(mem_ptr(pa), in.p, len);
+			sparse_copy(mem_ptr(pa), in.p, len);
 			sparse_laid[sparse_nr_laid].p = mem_ptr(pa);
 			sparse_laid[sparse_nr_laid++].len = len;
 		}
@@ -86,7 +124,12 @@ static inline void sparse_wipe(void)
 {
 	while (sparse_nr_laid) {
 		sparse_nr_laid--;
-		memset(sparse_laid[sparse_nr_laid].p, 0, sparse_laid[sparse_nr_laid].len);
+		sparse_copy(sparse_laid[sparse_nr_laid].p, NULL, sparse_laid[sparse_nr_laid].len);
+	}
+	while (sparse_nr_opened) {
+		sparse_nr_opened--;
+		__asan_poison_memory_region(sparse_opened[sparse_nr_opened].p,
+					    sparse_opened[sparse_nr_opened].len);
 	}
 }
 

@@ -25,7 +25,6 @@ NO_PORT = NO_STREAM | {"device.config_unchanged", "device.bus_master", "device.i
                        "device.page_requests_off", "device.ats_off"}
 # Replacing and unmapping are left out where they would only repeat what is looked for.
 PLAIN: Mapping[str, str] = {"faults": "no"}
-OTHER_TABLES = r"remapping unit translates by other tables than were handed over, or not at all"
 
 
 def at_jump(name: str, code: str, dies: Boot) -> Mutant:
@@ -58,18 +57,18 @@ def at_frame(name: str, check: str, code: str, also: FrozenSet[str] = frozenset(
 REGISTERS = (
     at_jump("check.translation_off", """\
 	vtd_unit_disable_translation(&r->mmu->unit[0].vtd);
-""", Boot("handoff.translation_on", code=REFUSED, sentence=OTHER_TABLES, at_once=True)),
+""", Boot("handoff.translation_on", code=REFUSED, sentence=r"handoff\.translation_on", at_once=True)),
     at_jump("check.root_moved", """\
 	const paddr_t copy = mem_alloc_pages(0);
 
 	memcpy(mem_ptr(copy), mem_ptr(r->mmu->unit[0].vtd.root), PAGE_SIZE);
 	vtd_unit_set_root(&r->mmu->unit[0].vtd, copy);
-""", Boot("handoff.rtaddr_unchanged", code=REFUSED, sentence=OTHER_TABLES, at_once=True)),
+""", Boot("handoff.rtaddr_unchanged", code=REFUSED, sentence=r"handoff\.rtaddr_unchanged", at_once=True)),
     # The incoming kernel was built for another mode: RTADDR itself has not changed.
     mutant("check.other_mode", "handoff.mode_unchanged", ADOPT,
            "ttm = FIELD_GET(VTD_RTADDR_TTM, u->found.rtaddr);",
            "ttm = FIELD_GET(VTD_RTADDR_TTM, u->found.rtaddr) ^ 1;",
-           Boot("handoff.mode_unchanged", code=REFUSED, sentence=OTHER_TABLES, at_once=True)),
+           Boot("handoff.mode_unchanged", code=REFUSED, sentence=r"handoff\.mode_unchanged", at_once=True)),
     at_jump("check.queue_moved", """\
 	vtd_qi_take_over(&r->mmu->unit[0].vtd, true, mem_alloc_pages(0), r->mmu->unit[0].status);
 """, Boot("handoff.unit_unchanged")),
@@ -114,12 +113,9 @@ REGISTERS = (
     at_jump("check.image_written", """\
 	*(uint8_t *)mem_ptr(t->part[0].pa + t->part[0].len - 1) ^= 1;
 """, Boot("handoff.image_unchanged")),
-    # Blocked, but without a word: nobody would know if it had not been.
-    mutant("check.hostile_unrecorded", "hostile.blocked", SAVE,
-           "\t\t\tr->left_hostile = !err;\n",
-           "\t\t\tr->left_hostile = !err;\n"
-           "\t\t\tiommu_suppress_faults(r->mmu, 0, fn->rid);\n",
-           Boot("hostile.blocked", config={"hostile": SECOND_NIC}, more_nics=("e1000e",))),
+    # Blocked, but the evidence is wiped: nobody would know if it had not been.
+    at_jump("check.evidence_wiped", "\tvtd_fault_clear(&r->mmu->unit[0].vtd);\n",
+            Boot("hostile.blocked", config={"hostile": SECOND_NIC}, more_nics=("e1000e",))),
 )
 
 MEMORY = (
