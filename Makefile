@@ -60,7 +60,7 @@ FDT_INC := $(B)/include/libfdt
 LIBFDT_A ?= $(shell $(CLANG) -print-file-name=libfdt.a 2>/dev/null)
 EFI_CFLAGS := -isystem /usr/include/efi -isystem /usr/include/efi/x86_64 -DGNU_EFI_USE_MS_ABI
 
-# Runs before FS base points at our canary (contracts: image): no stack protector there.
+# Runs before FS base points at our canary (docs/design.md, the image): no stack protector there.
 EARLY := efi/% kernel/entry.c kernel/config.c kernel/console/printf.c kernel/machine/string.c \
 	kernel/machine/cpu.c kernel/handover/bootparams.c kernel/memory/memmap.c \
 	kernel/nic/nic.c

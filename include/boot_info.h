@@ -51,7 +51,7 @@ struct boot_info {
 	char cmdline[BOOT_CMDLINE_MAX];	/* key=value words, see kernel/config.h */
 	struct boot_framebuffer fb;
 
-	/* KHO setup_data payload (facts: Linux asm/setup_data.h, struct kho_data). */
+	/* KHO setup_data payload (Linux asm/setup_data.h, struct kho_data). */
 	bool has_kho;
 	paddr_t kho_fdt, kho_scratch;
 	uint64_t kho_fdt_size, kho_scratch_size;

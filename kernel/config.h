@@ -1,4 +1,4 @@
-/* Configuration: keys, defaults, parsing and writing (contracts.md 8).  Pure. */
+/* Configuration: keys, defaults, parsing and writing (docs/configuration.md).  Pure. */
 #ifndef BATON_KERNEL_CONFIG_H
 #define BATON_KERNEL_CONFIG_H
 
@@ -42,7 +42,7 @@ struct baton_config {
 	bool linux_kho;			/* the Linux to start knows KHO */
 	bool faults;			/* tests that provoke faults are allowed */
 	bool has_nic, has_hostile;
-	struct config_pci nic;		/* only with has_nic; else chosen by contracts.md 11 */
+	struct config_pci nic;		/* only with has_nic; else chosen, see port_select() */
 	struct config_pci hostile;	/* only with has_hostile */
 	char corrupt[CONFIG_CORRUPT_MAX];	/* test builds: what to break; empty: nothing */
 };

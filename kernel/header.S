@@ -1,6 +1,6 @@
 /* The header page, PE32+ and Linux boot protocol in one, and both entries.
  *
- * Order in both entries (contracts: image): SSE on, .bss zeroed (64-bit entry only: a PE loader
+ * Order in both entries (docs/design.md, the image): SSE on, .bss zeroed (64-bit entry only: a PE loader
  * has done it), the loaded part copied into .bss before anything changes it, relocations
  * applied, then C.  Nothing here may use an absolute address. */
 
@@ -8,7 +8,7 @@
 	.set	PE_OFFSET, 0x40
 	.set	R_X86_64_RELATIVE, 8
 
-/* Linux, Documentation/arch/x86/boot.rst; UEFI specification, "PE32+ image"; facts kho.md 8.
+/* Linux, Documentation/arch/x86/boot.rst; UEFI specification, "PE32+ image".
  * Stands twice: at file offset 0, and in .rodata for building the next image's file. */
 .macro	HEADER_PAGE name
 \name:

@@ -44,7 +44,7 @@ void console_select(unsigned sinks);
 void console_write(const char *text, size_t len);
 void kprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* While on, output is kept in memory (contracts.md 1: nothing is printed in the blackout);
+/* While on, output is kept in memory (nothing is printed in the blackout);
  * switching off prints it and says what did not fit.  May be called before console_init(). */
 void console_defer(bool on);
 #define CONSOLE_DEFER_MAX	KIB(64)

@@ -1,4 +1,4 @@
-/* The incoming side: contracts, order of adopting. */
+/* The incoming side: docs/design.md, order of adopting. */
 #ifndef BATON_ADOPT_H
 #define BATON_ADOPT_H
 

@@ -19,7 +19,7 @@ static const struct prove_ids adopt_ids = {
 	.did = CHECK_RESTORE_DID_UNIQUE,
 };
 
-/* Fewer prove nothing: one or two may have been on their way (contracts: frames). */
+/* Fewer prove nothing: one or two may have been on their way. */
 #define BLACKOUT_MIN_FRAMES	8
 
 /* ---- verify ------------------------------------------------------------------------------------- */

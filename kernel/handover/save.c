@@ -104,7 +104,7 @@ static int preserve_page(struct handoff *h, paddr_t pa)
 {
 	const int err = kho_preserve(&h->radix, pa, 0);
 
-	if (err == -EINVAL)	/* contracts, memory: what is in scratch dies with us */
+	if (err == -EINVAL)	/* what is in scratch dies with us */
 		panic("save: %llx cannot be preserved: scratch, or no page", (unsigned long long)pa);
 	return err;
 }

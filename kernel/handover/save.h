@@ -1,4 +1,4 @@
-/* The outgoing side: contracts, order of saving. */
+/* The outgoing side: docs/design.md, order of saving. */
 #ifndef BATON_SAVE_H
 #define BATON_SAVE_H
 

@@ -76,14 +76,14 @@ bool iommu_has_rmrr(const struct iommu *mmu, size_t fn);
 struct keep_range;
 size_t iommu_rmrr_ranges(const struct iommu *mmu, struct keep_range *out);
 
-/* Bus master off on every endpoint without an RMRR, USB taken from firmware; contracts:
- * leaving firmware. */
+/* Bus master off on every endpoint without an RMRR, USB taken from firmware
+ * first, which may still be polling its keyboard. */
 void iommu_silence_devices(struct iommu *mmu);
 
 /**
  * iommu_bring_up() - from unknown state to "translating, everything denied but RMRRs"
  *
- * Spec: VT-d 3.1 of the facts, "Bring-up from unknown firmware state".
+ * Spec: VT-d 6.6 "Set Root Table Pointer Operation", 6.5.2 "Queued Invalidation Interface".
  * Return: 0; -ENOMEM; -ETIMEDOUT, -EIO, -EOPNOTSUPP from a unit, which has logged why.
  */
 int iommu_bring_up(struct iommu *mmu);

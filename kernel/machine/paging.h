@@ -1,5 +1,5 @@
 /* Identity-mapped page tables of our own: RAM, ACPI and runtime ranges, nothing else; MMIO on
- * demand (contracts: memory).  Intel SDM 3A, "4-Level Paging and 5-Level Paging". */
+ * demand (docs/design.md, memory).  Intel SDM 3A, "4-Level Paging and 5-Level Paging". */
 #ifndef BATON_PAGING_H
 #define BATON_PAGING_H
 

@@ -1,5 +1,5 @@
 /* The way out of a machine: FADT reset register, ResetSystem, CF9h, triple fault, in that
- * order (contracts: verdicts and statuses). */
+ * order (docs/design.md, how failures end). */
 #ifndef BATON_RESET_H
 #define BATON_RESET_H
 

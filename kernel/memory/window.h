@@ -1,5 +1,5 @@
 /* The scratch areas and the halves of the one in use: a generation lives in one half and loads
- * the next image into the other, in turn (contracts: memory). */
+ * the next image into the other, in turn (docs/design.md, memory). */
 #ifndef BATON_WINDOW_H
 #define BATON_WINDOW_H
 

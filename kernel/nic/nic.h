@@ -61,7 +61,7 @@ enum nic_format nic_format(const struct nic *nic);
 /* Reads only, allowed before anything else. */
 bool nic_link(const struct nic *nic);
 
-/* True if a management controller passes its traffic through this port (contracts.md 11). */
+/* True if a management controller passes its traffic through this port (docs/on-a-server.md). */
 bool nic_firmware_passthrough(const struct nic *nic);
 
 void nic_read_regs(const struct nic *nic, struct nic_regs *regs);

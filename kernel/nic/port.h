@@ -41,7 +41,7 @@ enum { PORT_RX_BUFFERS, PORT_RX_RING, PORT_TX_BUFFERS, PORT_TX_RING, PORT_REGION
 void port_regions(const struct stream_control_ser *c, struct port_region region[PORT_REGIONS]);
 
 /**
- * port_select() - which NICs to test (contracts: safety at a server)
+ * port_select() - which NICs to test (docs/on-a-server.md)
  * @fns: indices into @mmu->fns, at most PORT_MAX
  * @why: on failure what was found and what to do
  *

@@ -35,7 +35,7 @@ void ktap_print(enum check_phase phase);
 bool ktap_phase_failed(enum check_phase phase);
 const char *check_name(enum check_id id);
 
-/* Fixed block that travels in the handoff (contracts: handoff names). */
+/* Fixed block that travels in the handoff (docs/design.md, what a handoff carries). */
 #define RESULTS_MAGIC		0x53524e42u	/* "BNRS" */
 #define RESULTS_MAX_CHECKS	128
 #define RESULTS_ROWS		16

@@ -25,7 +25,7 @@ static inline void verdict_debug_exit(enum verdict_code code)
 	__asm__ volatile("outl %0, %1" :: "a"((uint32_t)code), "Nd"((uint16_t)QEMU_DEBUG_EXIT_PORT));
 }
 
-/* "PASS", "FAIL" or "REFUSED" (contracts: verdicts and statuses). */
+/* "PASS", "FAIL" or "REFUSED" (docs/design.md, how failures end). */
 const char *verdict_word(enum verdict_code code);
 
 /* What the end of a run needs to know.  Set as soon as each is known; all default to off. */

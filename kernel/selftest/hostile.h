@@ -1,5 +1,5 @@
 /* The hostile device: bus master on, no domain, aiming at memory it must not reach.  Only the
- * IOMMU stands in between (contracts: faults and the hostile device).
+ * IOMMU stands in between (docs/design.md, hostile devices).
  *
  * A test NIC becomes hostile when a hand-over leaves it behind (save.c).  QEMU's edu (1234:11e8,
  * docs/specs/edu.rst) is hostile from the start: it copies on command, about 100 ms later. */

@@ -31,7 +31,7 @@ def run(*argv: str) -> None:
 
 
 def config_text(config: Mapping[str, str]) -> str:
-    """baton.cfg (contracts, "Configuration")."""
+    """baton.cfg (docs/configuration.md)."""
     return "".join(f"{key}={value}\n" for key, value in config.items())
 
 

@@ -15,7 +15,7 @@ RESULT = re.compile(r"(not )?ok\s+(\d+)\s+(?:- )?([^\s#]+)?\s*(?:#\s*(.*))?$")
 VERDICT = re.compile(r"VERDICT: (PASS|FAIL|REFUSED) \(([0-9A-Fa-f]+)h\)\s*(.*)$")
 PAIR = re.compile(r"(\w+)=(\S+)")
 
-# Words and codes belong together (contracts, "Verdicts and statuses").
+# Words and codes belong together (docs/design.md, "How failures end").
 WORDS = {
     "PASS": {0x10},
     "FAIL": {0x11, 0x16, 0x18},

@@ -120,7 +120,7 @@ def run_stanza(bench: Bench, stanza: Stanza) -> run.Outcome:
 
 
 def skip_is_failure(stanza: Stanza) -> bool:
-    """A CI machine must have the wider QEMU (contracts, "Packages from other Debian suites")."""
+    """A CI machine must have the wider QEMU, fetched by tools/debs.py."""
     return os.environ.get("CI") == "true" and "igb" in stanza.spec.machine.nics()
 
 

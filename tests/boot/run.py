@@ -308,7 +308,7 @@ def code_of_exit(returncode: int) -> Optional[int]:
 
 def conclude(why: str, returncode: int, verdict: Optional[ktap.Verdict],
              qemu_words: str) -> Tuple[int, Optional[int], str]:
-    """Status, verdict code and sentence (contracts, "Verdicts and statuses")."""
+    """Status, verdict code and sentence (docs/design.md, "How failures end")."""
     code = code_of_exit(returncode) if why == "exit" else None
     if verdict and code is not None and verdict.code != code:
         return FAIL, code, (f"the console says {verdict.code:02x}h but QEMU was left "

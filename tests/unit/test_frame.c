@@ -19,7 +19,7 @@ static const struct frame_info sample = {
 	.sent_ns = 0x1112131415161718,
 };
 
-/* What contracts say about the bytes before the payload, written out by hand. */
+/* What frame.h says about the bytes before the payload, written out by hand. */
 static const uint8_t golden_head[] = {
 	0x52, 0x54, 0x00, 0x12, 0x34, 0x56, 0x02, 0x42, 0x41, 0x54, 0x4e, 0x01, 0x88, 0xb5,
 	'B', 'A', 'T', 'N', 0x01, 0x01, 0x12, 0x34,

@@ -21,7 +21,7 @@ static void put_be32(size_t off, uint32_t v)
 		p[i] = v >> (24 - 8 * i);
 }
 
-/* Offsets of header fields: facts: KHO, 2.3 */
+/* Offsets of header fields: Linux 7.3's KHO */
 static const struct {
 	const char *name;
 	size_t off;

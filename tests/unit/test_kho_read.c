@@ -34,7 +34,7 @@ static int read_golden(void)
 	return read_handoff(&lim);
 }
 
-/* read.golden: facts: KHO, 10.7 */
+/* read.golden: Linux 7.3's KHO */
 static void test_golden(void **state)
 {
 	const struct kho_subnode *n;

@@ -20,7 +20,7 @@
 static struct kho_refusal why;
 static const struct kho_scratch no_scratch;
 
-/* --- The slow reader: offsets and limits as in facts: KHO, 5 --- */
+/* --- The slow reader: offsets and limits as in Linux 7.3's KHO --- */
 
 static uint64_t word(paddr_t pa)
 {
@@ -533,7 +533,7 @@ static int read_golden(struct kho_luo *got)
 			    &why);
 }
 
-/* luo.golden: facts: KHO, 10.7 */
+/* luo.golden: Linux 7.3's KHO */
 static void test_golden(void **state)
 {
 	struct kho_luo got;

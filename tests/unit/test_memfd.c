@@ -68,7 +68,7 @@ static void assert_same(const struct kho_memfd *a, const struct kho_memfd *b)
 	assert_memory_equal(a->folios, b->folios, a->nr_folios * sizeof(*a->folios));
 }
 
-/* --- The slow reader: offsets as in facts: KHO, 4.7 and 6.3 --- */
+/* --- The slow reader: offsets as in Linux 7.3's KHO --- */
 
 static uint64_t slow_piece(paddr_t ser, uint64_t n)
 {

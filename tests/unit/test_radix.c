@@ -18,7 +18,7 @@ static const struct kho_scratch golden_scratch = {
 
 /* --- Keys --- */
 
-/* facts: KHO, 4.2 and 4.3 */
+/* Linux 7.3's KHO */
 static const struct {
 	const char *name;
 	unsigned order;

@@ -20,7 +20,7 @@ static const struct {
 	const char *what, *fault;	/* NULL: accepted */
 } cases[] = {
 	{ "scratch.one_area", { { AREA(0x10000000, MIB(256)) }, 1 }, NULL, NULL },
-	{ "scratch.linux_1g_guest",	/* facts: KHO, 3.2 */
+	{ "scratch.linux_1g_guest",	/* Linux 7.3's KHO */
 	  { { AREA(0x3a800000, 0x4000000), AREA(0x3fc00000, 0), AREA(0x2e800000, 0xc000000) }, 3 },
 	  NULL, NULL },
 	{ "scratch.touching", { { AREA(MIB(32), MIB(4)), AREA(MIB(36), MIB(4)) }, 2 }, NULL, NULL },

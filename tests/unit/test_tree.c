@@ -23,7 +23,7 @@ static struct kho_tree tree;
 static struct kho_refusal why;
 static uint64_t page[PAGE_SIZE / 8];
 
-/* The CRC-32 of zlib and Ethernet, which the facts give for the golden FDT. */
+/* The CRC-32 of zlib and Ethernet, as it was computed over the golden FDT. */
 static uint32_t crc32_ieee(const uint8_t *p, size_t len)
 {
 	uint32_t crc = ~0u;
