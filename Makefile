@@ -130,12 +130,13 @@ test-image: | tools-build
 # ---- host builds: libraries and pure kernel files under sanitizers --------------------------
 HOST_CFLAGS := -std=gnu11 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
 	-fno-omit-frame-pointer -DBATON_VERSION='"$(VERSION)"' $(WARN)
+IOMMU_SRC := $(wildcard kernel/machine/iommu*.c)
 # Kernel files that need no processor of their own; what they call and is not here, the tests fake.
 HOST_KERNEL := $(wildcard kernel/stream/*.c) kernel/config.c kernel/console/printf.c \
 	kernel/console/font.c kernel/console/framebuffer.c kernel/handover/bootparams.c \
 	kernel/handover/kexec.c kernel/handover/node.c kernel/handover/picture.c \
 	kernel/handover/prove.c kernel/memory/memmap.c kernel/memory/scratch.c \
-	kernel/memory/window.c kernel/machine/acpi.c kernel/machine/iommu.c kernel/machine/pci.c \
+	kernel/memory/window.c kernel/machine/acpi.c $(IOMMU_SRC) kernel/machine/pci.c \
 	kernel/machine/pci_features.c kernel/machine/pci_usb.c kernel/nic/common.c kernel/nic/e1000e.c kernel/nic/igb.c \
 	kernel/nic/nic.c kernel/nic/port.c kernel/report/ktap.c
 HOST_SRC := $(SRC_LIB) $(HOST_KERNEL) tests/host/arena.c
@@ -162,7 +163,7 @@ $(B)/host/unit/%: tests/unit/%.c $(B)/host/rooms.a
 	$(Q)$(CLANG) $(HOST_CFLAGS) -iquote include -iquote tests/host -iquote . -MMD -MF $@.d $< $(B)/host/rooms.a -lcmocka -lfdt -o $@
 
 # The strict model brings a seam of its own: the libraries are compiled once more, against it.
-MODEL_SRC := $(wildcard vtd/*.c tests/model/*.c) kernel/machine/acpi.c kernel/machine/iommu.c \
+MODEL_SRC := $(wildcard vtd/*.c tests/model/*.c) kernel/machine/acpi.c $(IOMMU_SRC) \
 	kernel/machine/pci.c kernel/machine/pci_usb.c kernel/memory/scratch.c
 MODEL_OBJ := $(MODEL_SRC:%.c=$(B)/model/%.o)
 

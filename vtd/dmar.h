@@ -65,6 +65,12 @@ struct vtd_dmar_rmrr {
 	struct span scopes;
 };
 
+/* Real tables have regions of 0 .. 0. */
+static inline bool vtd_dmar_rmrr_usable(const struct vtd_dmar_rmrr *r)
+{
+	return r->limit > r->base && r->limit < UINT64_MAX;
+}
+
 struct vtd_dmar {
 	uint8_t haw;		/* host address width, in bits */
 	uint8_t flags;

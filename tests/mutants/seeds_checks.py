@@ -322,7 +322,7 @@ LAST = (
         Edit("kernel/selftest/unmapped.c",
              "\t\treturn;\n\t}\n\tfill(rx->buffers_pa + off, seed);\n", "\t\treturn;\n\t}\n"),
     ), Boot("fault.memory_untouched")),
-    mutant("check.translation_left_on", "teardown.safe", "kernel/machine/iommu.c",
+    mutant("check.translation_left_on", "teardown.safe", "kernel/machine/iommu_bringup.c",
            "\t\terr = vtd_unit_disable_translation(u);\n\t\tif (!err && u->qi.on)\n",
            "\t\terr = 0;\n\t\tif (!err && u->qi.on)\n",
            Boot("teardown.safe")),

@@ -4,6 +4,8 @@ from typing import Tuple
 from mutant import Mutant, Unit, mutant
 
 IOMMU = "kernel/machine/iommu.c"
+DISCOVER = "kernel/machine/iommu_discover.c"
+BRINGUP = "kernel/machine/iommu_bringup.c"
 PROVE = "kernel/handover/prove.c"
 PICTURE = "kernel/handover/picture.c"
 NODE = "kernel/handover/node.c"
@@ -14,13 +16,13 @@ MODEL = Unit("test_model_iommu")
 FAKE = Unit("test_iommu")
 
 DEVICES: Tuple[Mutant, ...] = (
-    mutant("iommu.faults_wiped", "F46: cleared before they are seen", IOMMU,
+    mutant("iommu.faults_wiped", "F46: cleared before they are seen", DISCOVER,
            "\tu->nr_faults = n;\n", "\tu->nr_faults = n;\n\tvtd_fault_clear(&u->vtd);\n",
            Unit("test_iommu", "test_discover")),
-    mutant("iommu.listed_twice", "P20: one unit, two drivers", IOMMU,
+    mutant("iommu.listed_twice", "P20: one unit, two drivers", DISCOVER,
            "\tif (d->same_as != i) {", "\tif (d->same_as > mmu->dmar.nr_drhd) {",
            Unit("test_iommu", "test_left_alone")),
-    mutant("iommu.gpu_unit_switched", "units that serve only a GPU are left alone", IOMMU,
+    mutant("iommu.gpu_unit_switched", "units that serve only a GPU are left alone", DISCOVER,
            "\tif (serves_only_gpu(mmu, i)) {", "\tif (i > 99 && serves_only_gpu(mmu, i)) {",
            Unit("test_iommu", "test_left_alone")),
     mutant("iommu.bridges_silenced", "D1: a bridge loses bus master", IOMMU,
@@ -29,21 +31,21 @@ DEVICES: Tuple[Mutant, ...] = (
     mutant("iommu.rmrr_silenced", "F18: a device with a reserved region is stopped", IOMMU,
            "\t\tif (fn->is_bridge || iommu_has_rmrr(mmu, i) ||", "\t\tif (fn->is_bridge ||",
            Unit("test_iommu", "test_silence")),
-    mutant("iommu.rmrr_not_mapped", "F18, P18: the reserved region is forgotten", IOMMU,
+    mutant("iommu.rmrr_not_mapped", "F18, P18: the reserved region is forgotten", BRINGUP,
            "\terr = map_rmrrs(mmu, fn, &mmu->domain[domain].ss);\n", "\terr = 0; (void)map_rmrrs;\n",
            Unit("test_iommu", "test_bring_up")),
-    mutant("iommu.rmrr_not_attached", "F18", IOMMU,
+    mutant("iommu.rmrr_not_attached", "F18", BRINGUP,
            "\treturn err ? err : iommu_attach(mmu, fn, (size_t)domain);\n", "\treturn err;\n",
            MODEL),
-    mutant("iommu.te_before_root", "everything is denied before TE", IOMMU,
+    mutant("iommu.te_before_root", "everything is denied before TE", BRINGUP,
            "\tint err = vtd_unit_set_root(&u->vtd, u->vtd.root);\n\n\tif (!err)\n"
            "\t\terr = vtd_unit_enable_translation(&u->vtd);\n",
            "\tint err = vtd_unit_enable_translation(&u->vtd);\n\n\tif (!err)\n"
            "\t\terr = vtd_unit_set_root(&u->vtd, u->vtd.root);\n", MODEL),
-    mutant("iommu.firmware_did_reused", "F07: a DID of the predecessor is given out", IOMMU,
+    mutant("iommu.firmware_did_reused", "F07: a DID of the predecessor is given out", BRINGUP,
            "\t\treserve_firmware_dids(u);\n", "\t\tif (i > 99)\n\t\t\treserve_firmware_dids(u);\n",
            Unit("test_mutants_iommu", "test_firmware_dids_are_kept_clear_of")),
-    mutant("iommu.foreign_mode_kept", "H4, P4: the mode changes while TE is set", IOMMU,
+    mutant("iommu.foreign_mode_kept", "H4, P4: the mode changes while TE is set", BRINGUP,
            "\t\terr = leave_foreign_mode(u);\n", "\t\terr = 0; (void)leave_foreign_mode;\n",
            Unit("test_model_iommu")),
     mutant("iommu.detach_zeroes_first", "P16, F28: zeroed before the invalidation", IOMMU,
@@ -113,7 +115,7 @@ DEVICES: Tuple[Mutant, ...] = (
     mutant("iommu.id_given_twice", "F17: ids of domains are never used again", IOMMU,
            "\td->id = mmu->next_domain_id++;\n", "\td->id = mmu->next_domain_id;\n",
            Unit("test_mutants_iommu", "test_domain_ids_are_unique")),
-    mutant("iommu.shut_down_keeps_queue", "the queue is left on", IOMMU,
+    mutant("iommu.shut_down_keeps_queue", "the queue is left on", BRINGUP,
            "\t\tif (!err && u->qi.on)\n\t\t\terr = vtd_qi_stop(u);\n", "",
            Unit("test_iommu", "test_shut_down")),
     mutant("iommu.one_domain_too_many", "a table's end", IOMMU,
