@@ -21,7 +21,9 @@ struct vtd_caps {
 	bool drain_read, drain_write;
 	bool esrtps;		/* SRTP invalidates all caches itself */
 	bool coherent;		/* ECAP.C: hardware snoops the legacy-mode tables */
-	bool qi, ir, pt, sc, smts, prs, pms;
+	bool qi, ir, pt, sc, prs, pms;
+	bool scalable_ss;	/* scalable mode with second-stage tables: SMTS and SSTS */
+	bool smpwcs;		/* their walks can be made to snoop; ECAP.C does not cover them */
 
 	uint32_t fro, nfr;	/* fault records: byte offset, count */
 	uint32_t iro;		/* IOTLB registers: byte offset */

@@ -25,73 +25,82 @@ paddr_t vtd_root_alloc(bool coherent)
 	return new_table(coherent);
 }
 
-static struct vtd_root_entry *root_slot(paddr_t root, uint8_t bus)
+/* The word that leads to the context table of @index, see vtd_context_table_index(): in scalable
+ * mode each half of a root entry stands for itself (VT-d 9.2). */
+static uint64_t *root_word(const struct vtd_tables *t, unsigned index)
 {
-	return (struct vtd_root_entry *)mem_ptr(root) + bus;
+	return (uint64_t *)mem_ptr(t->root) + index;
 }
 
-/* NULL if the bus has no context table. */
-static struct vtd_context_entry *context_slot(paddr_t root, uint16_t rid)
+static uint64_t *root_word_of(const struct vtd_tables *t, uint16_t rid)
 {
-	const uint64_t lo = mem_read64(&root_slot(root, VTD_RID_BUS(rid))->lo);
+	return root_word(t, vtd_context_table_index(t->ttm, rid));
+}
 
-	if (!(lo & VTD_RE_P))
+/* NULL if there is no context table. */
+static struct vtd_context_entry *context_slot(const struct vtd_tables *t, uint16_t rid)
+{
+	const uint64_t word = mem_read64(root_word_of(t, rid));
+	uint8_t *table;
+
+	if (!(word & VTD_RE_P))
 		return NULL;
-	return (struct vtd_context_entry *)mem_ptr(lo & VTD_RE_CTP) + VTD_RID_DEVFN(rid);
+	table = mem_ptr(word & VTD_RE_CTP);
+	return (struct vtd_context_entry *)(table + vtd_context_offset(t->ttm, rid));
 }
 
-static int add_context_table(paddr_t root, uint8_t bus, bool coherent)
+static int add_context_table(const struct vtd_tables *t, uint16_t rid)
 {
-	const paddr_t table = new_table(coherent);
+	const paddr_t table = new_table(t->coherent);
 
 	if (!table)
 		return -ENOMEM;
 	mem_barrier();
-	store(&root_slot(root, bus)->lo, vtd_root_entry(table).lo, coherent);
+	store(root_word_of(t, rid), vtd_root_entry(table).lo, t->coherent);
 	return 0;
 }
 
-int vtd_context_set(paddr_t root, uint16_t rid, struct vtd_context_entry entry, bool coherent)
+int vtd_context_set(const struct vtd_tables *t, uint16_t rid, struct vtd_context_entry entry)
 {
-	struct vtd_context_entry *slot = context_slot(root, rid);
+	struct vtd_context_entry *slot = context_slot(t, rid);
 	int rc;
 
 	if (!(entry.lo & VTD_CE_P))
 		return -EINVAL;
 	if (!slot) {
-		rc = add_context_table(root, VTD_RID_BUS(rid), coherent);
+		rc = add_context_table(t, rid);
 		if (rc)
 			return rc;
-		slot = context_slot(root, rid);
+		slot = context_slot(t, rid);
 	}
 	if (mem_read64(&slot->lo) & VTD_CE_P)
 		return -EEXIST;
-	store(&slot->hi, entry.hi, coherent);
+	store(&slot->hi, entry.hi, t->coherent);
 	mem_barrier();
-	store(&slot->lo, entry.lo, coherent);
+	store(&slot->lo, entry.lo, t->coherent);
 	return 0;
 }
 
-int vtd_context_clear_present(paddr_t root, uint16_t rid, bool coherent)
+int vtd_context_clear_present(const struct vtd_tables *t, uint16_t rid)
 {
-	struct vtd_context_entry *slot = context_slot(root, rid);
+	struct vtd_context_entry *slot = context_slot(t, rid);
 
 	if (!slot || !(mem_read64(&slot->lo) & VTD_CE_P))
 		return -ENOENT;
-	store(&slot->lo, mem_read64(&slot->lo) & ~VTD_CE_P, coherent);
+	store(&slot->lo, mem_read64(&slot->lo) & ~VTD_CE_P, t->coherent);
 	return 0;
 }
 
-int vtd_context_zero(paddr_t root, uint16_t rid, bool coherent)
+int vtd_context_zero(const struct vtd_tables *t, uint16_t rid)
 {
-	struct vtd_context_entry *slot = context_slot(root, rid);
+	struct vtd_context_entry *slot = context_slot(t, rid);
 
 	if (!slot)
 		return -ENOENT;
 	if (mem_read64(&slot->lo) & VTD_CE_P)
 		return -EBUSY;
-	store(&slot->lo, 0, coherent);
-	store(&slot->hi, 0, coherent);
+	store(&slot->lo, 0, t->coherent);
+	store(&slot->hi, 0, t->coherent);
 	return 0;
 }
 
@@ -103,37 +112,37 @@ static bool needs_new_did(struct vtd_context_entry was, struct vtd_context_entry
 	return (was.lo & lo) != (now.lo & lo) || (was.hi & VTD_CE_HI_AW) != (now.hi & VTD_CE_HI_AW);
 }
 
-int vtd_context_replace(paddr_t root, uint16_t rid, struct vtd_context_entry entry, bool coherent)
+int vtd_context_replace(const struct vtd_tables *t, uint16_t rid, struct vtd_context_entry entry)
 {
-	struct vtd_context_entry *slot = context_slot(root, rid);
+	struct vtd_context_entry *slot = context_slot(t, rid);
 
-	if (!(entry.lo & VTD_CE_P))
+	if (!(entry.lo & VTD_CE_P) || t->ttm != VTD_TTM_LEGACY)
 		return -EINVAL;
 	if (!slot || !(mem_read64(&slot->lo) & VTD_CE_P))
 		return -ENOENT;
 	if (needs_new_did(*slot, entry) && !((slot->hi ^ entry.hi) & VTD_CE_HI_DID))
 		return -EINVAL;
 	mem_write128(&slot->lo, entry.lo, entry.hi);
-	if (!coherent)
+	if (!t->coherent)
 		mem_flush(slot, sizeof(*slot));
 	return 0;
 }
 
-int vtd_context_set_fpd(paddr_t root, uint16_t rid, bool fpd, bool coherent)
+int vtd_context_set_fpd(const struct vtd_tables *t, uint16_t rid, bool fpd)
 {
-	struct vtd_context_entry *slot = context_slot(root, rid);
+	struct vtd_context_entry *slot = context_slot(t, rid);
 	uint64_t lo;
 
 	if (!slot)
 		return -ENOENT;
 	lo = mem_read64(&slot->lo) & ~VTD_CE_FPD;
-	store(&slot->lo, lo | (fpd ? VTD_CE_FPD : 0), coherent);
+	store(&slot->lo, lo | (fpd ? VTD_CE_FPD : 0), t->coherent);
 	return 0;
 }
 
-int vtd_context_get(paddr_t root, uint16_t rid, struct vtd_context_entry *entry)
+int vtd_context_get(const struct vtd_tables *t, uint16_t rid, struct vtd_context_entry *entry)
 {
-	const struct vtd_context_entry *slot = context_slot(root, rid);
+	const struct vtd_context_entry *slot = context_slot(t, rid);
 
 	if (!slot)
 		return -ENOENT;
@@ -142,50 +151,53 @@ int vtd_context_get(paddr_t root, uint16_t rid, struct vtd_context_entry *entry)
 	return 0;
 }
 
-int vtd_root_clear_present(paddr_t root, uint8_t bus, bool coherent)
+int vtd_root_clear_present(const struct vtd_tables *t, uint16_t rid)
 {
-	struct vtd_root_entry *slot = root_slot(root, bus);
-	const uint64_t lo = mem_read64(&slot->lo);
+	uint64_t *word = root_word_of(t, rid);
+	const uint64_t was = mem_read64(word);
 
-	if (!(lo & VTD_RE_P))
+	if (!(was & VTD_RE_P))
 		return -ENOENT;
-	store(&slot->lo, lo & ~VTD_RE_P, coherent);
+	store(word, was & ~VTD_RE_P, t->coherent);
 	return 0;
 }
 
-int vtd_root_zero(paddr_t root, uint8_t bus, bool coherent, paddr_t *context_table)
+int vtd_root_zero(const struct vtd_tables *t, uint16_t rid, paddr_t *context_table)
 {
-	struct vtd_root_entry *slot = root_slot(root, bus);
-	const uint64_t lo = mem_read64(&slot->lo);
+	uint64_t *word = root_word_of(t, rid);
+	const uint64_t was = mem_read64(word);
 
-	if (lo & VTD_RE_P)
+	if (was & VTD_RE_P)
 		return -EBUSY;
-	if (!(lo & VTD_RE_CTP))
+	if (!(was & VTD_RE_CTP))
 		return -ENOENT;
-	store(&slot->lo, 0, coherent);
-	*context_table = lo & VTD_RE_CTP;
+	store(word, 0, t->coherent);
+	*context_table = was & VTD_RE_CTP;
 	return 0;
 }
 
-void vtd_root_buses(paddr_t root, uint64_t buses[4])
+void vtd_context_tables(const struct vtd_tables *t, uint64_t present[VTD_CONTEXT_TABLE_WORDS])
 {
-	for (unsigned i = 0; i < 4; i++)
-		buses[i] = 0;
-	for (unsigned bus = 0; bus < VTD_TABLE_ENTRIES; bus++)
-		if (mem_read64(&root_slot(root, (uint8_t)bus)->lo) & VTD_RE_P)
-			buses[bus / 64] |= BIT64(bus % 64);
+	const unsigned step = t->ttm == VTD_TTM_SCALABLE ? 1 : 2;
+
+	for (unsigned i = 0; i < VTD_CONTEXT_TABLE_WORDS; i++)
+		present[i] = 0;
+	for (unsigned i = 0; i < VTD_CONTEXT_TABLES; i += step)
+		if (mem_read64(root_word(t, i)) & VTD_RE_P)
+			present[i / 64] |= BIT64(i % 64);
 }
 
-int vtd_context_for_each_table(paddr_t root, int (*fn)(void *ctx, paddr_t table, int bus),
-			       void *ctx)
+int vtd_context_for_each_table(const struct vtd_tables *t,
+			       int (*fn)(void *ctx, paddr_t table, int index), void *ctx)
 {
-	int rc = fn(ctx, root, -1);
+	const unsigned step = t->ttm == VTD_TTM_SCALABLE ? 1 : 2;
+	int rc = fn(ctx, t->root, -1);
 
-	for (unsigned bus = 0; bus < VTD_TABLE_ENTRIES && !rc; bus++) {
-		const uint64_t lo = mem_read64(&root_slot(root, (uint8_t)bus)->lo);
+	for (unsigned i = 0; i < VTD_CONTEXT_TABLES && !rc; i += step) {
+		const uint64_t word = mem_read64(root_word(t, i));
 
-		if (lo & VTD_RE_P)
-			rc = fn(ctx, lo & VTD_RE_CTP, (int)bus);
+		if (word & VTD_RE_P)
+			rc = fn(ctx, word & VTD_RE_CTP, (int)i);
 	}
 	return rc;
 }

@@ -4,6 +4,7 @@
 #define VTD_FORMATS_H
 
 #include "base.h"
+#include "regs.h"
 
 #define VTD_TABLE_ENTRIES	256		/* root and context table: one 4 KiB page of 16 bytes */
 #define VTD_SS_ENTRIES		512		/* second-stage table: one 4 KiB page of 8 bytes */
@@ -23,7 +24,8 @@
 #define VTD_INTR_BASE		UINT64_C(0xfee00000)
 #define VTD_INTR_BYTES		UINT64_C(0x00100000)
 
-/* Root entry, legacy mode (VT-d 9.1, "Root Entry").  The upper word is all zero. */
+/* Root entry (VT-d 9.1, "Root Entry").  In legacy mode the upper word is all zero; in scalable mode
+ * (9.2) it is laid out like the lower one, which then is for functions 00h to 7fh only. */
 struct vtd_root_entry { uint64_t lo, hi; };
 static_assert(sizeof(struct vtd_root_entry) * VTD_TABLE_ENTRIES == PAGE_SIZE, "root table");
 #define VTD_RE_P		BIT64(0)
@@ -69,6 +71,71 @@ vtd_context_entry(paddr_t ssptptr, uint16_t did, enum vtd_aw aw)
 	};
 }
 
+/* Context entry, scalable mode (VT-d 9.4, "Scalable-Mode Context Entry"): 32 bytes, of which the
+ * upper 16 and all of HI are zero here: requests without PASID use PASID 0, which is also what
+ * hardware without ECAP.RPS does. */
+#define VTD_SCE_BYTES		32
+#define VTD_SCE_P		BIT64(0)
+#define VTD_SCE_FPD		BIT64(1)
+#define VTD_SCE_DTE		BIT64(2)		/* device-TLB */
+#define VTD_SCE_PASIDE		BIT64(3)		/* requests with PASID */
+#define VTD_SCE_PRE		BIT64(4)		/* page requests */
+#define VTD_SCE_PDTS		GENMASK64(11, 9)	/* directory of 2^(PDTS + 7) entries */
+#define VTD_SCE_LO_RSVD		GENMASK64(8, 5)		/* HPTE and EPTR included, never used here */
+#define VTD_SCE_PASIDDIRPTR	GENMASK64(63, 12)
+static_assert(VTD_SCE_P == VTD_CE_P && VTD_SCE_FPD == VTD_CE_FPD, "one code for both modes");
+
+/* PASID directory entry (VT-d 9.5).  A directory here is one page. */
+#define VTD_PDE_P		BIT64(0)
+#define VTD_PDE_SMPTBLPTR	GENMASK64(63, 12)
+#define VTD_PASID_DIR_ENTRIES	512
+#define VTD_PASID_DIR_PDTS	2
+static_assert(VTD_PASID_DIR_ENTRIES == 1 << (VTD_PASID_DIR_PDTS + 7), "one page of 8-byte entries");
+
+/* PASID table entry (VT-d 9.6, "Scalable-Mode PASID Table Entry"): 64 bytes. */
+struct vtd_pasid_entry { uint64_t qw[8]; };
+#define VTD_PE_BYTES		64
+#define VTD_PASIDS_PER_TABLE	64
+static_assert(sizeof(struct vtd_pasid_entry) == VTD_PE_BYTES, "512-bit entry");
+static_assert(VTD_PE_BYTES * VTD_PASIDS_PER_TABLE == PAGE_SIZE, "PASID table");
+#define VTD_PE_P		BIT64(0)
+#define VTD_PE_FPD		BIT64(1)
+#define VTD_PE_AW		GENMASK64(4, 2)
+#define VTD_PE_PGTT		GENMASK64(8, 6)
+#define   VTD_PGTT_SS		2			/* second-stage only */
+#define VTD_PE_SSPTPTR		GENMASK64(63, 12)
+#define VTD_PE_HI_DID		GENMASK64(15, 0)	/* spec bits 79:64 */
+#define VTD_PE_HI_PWSNP		BIT64(23)		/* spec bit 87: walks snoop; reserved unless SMPWCS */
+#define VTD_PE_HI_PGSNP		BIT64(24)
+/* PASIDs that such a directory covers. */
+#define VTD_PASID_DIR_PASIDS	(VTD_PASID_DIR_ENTRIES * VTD_PASIDS_PER_TABLE)
+
+/* Offset of a source id's entry in its context table. */
+static inline unsigned vtd_context_offset(uint8_t ttm, uint16_t rid)
+{
+	return ttm == VTD_TTM_SCALABLE ? (rid & 0x7fu) * VTD_SCE_BYTES
+				       : (rid & 0xffu) * sizeof(struct vtd_context_entry);
+}
+
+static inline struct vtd_context_entry vtd_scalable_context_entry(paddr_t pasid_dir)
+{
+	return (struct vtd_context_entry){
+		.lo = (pasid_dir & VTD_SCE_PASIDDIRPTR) |
+		      FIELD_PREP(VTD_SCE_PDTS, VTD_PASID_DIR_PDTS) | VTD_SCE_P,
+	};
+}
+
+/* @snoop: ECAP.SMPWCS, else the bit is reserved. */
+static inline struct vtd_pasid_entry
+vtd_pasid_entry(paddr_t ssptptr, uint16_t did, enum vtd_aw aw, bool snoop)
+{
+	return (struct vtd_pasid_entry){ .qw = {
+		(ssptptr & VTD_PE_SSPTPTR) | FIELD_PREP(VTD_PE_PGTT, VTD_PGTT_SS) |
+			FIELD_PREP(VTD_PE_AW, aw) | VTD_PE_P,
+		FIELD_PREP(VTD_PE_HI_DID, did) | (snoop ? VTD_PE_HI_PWSNP : 0),
+	} };
+}
+
 /* Second-stage paging entries (VT-d 9.8, "Second-Stage Paging Entries").  There is no present
  * bit: R=W=0 is not present, and then no other bit is looked at. */
 #define VTD_SS_R		BIT64(0)
@@ -112,7 +179,8 @@ static inline uint64_t vtd_ss_table(paddr_t table)
 	return (table & VTD_SS_ADDR) | VTD_SS_RW;
 }
 
-/* Invalidation descriptors, 128-bit format (VT-d 6.5.2, "Queued Invalidation Interface"). */
+/* Invalidation descriptors (VT-d 6.5.2, "Queued Invalidation Interface"): 128 bits, or 256 of which
+ * the upper half is zero. */
 struct vtd_qi_desc { uint64_t lo, hi; };
 static_assert(sizeof(struct vtd_qi_desc) == 16, "128-bit descriptor");
 #define VTD_QI_TYPE		GENMASK64(3, 0)
@@ -120,9 +188,11 @@ static_assert(sizeof(struct vtd_qi_desc) == 16, "128-bit descriptor");
 #define   VTD_QI_IOTLB		2
 #define   VTD_QI_IEC		4			/* interrupt entry cache */
 #define   VTD_QI_WAIT		5
+#define   VTD_QI_PC		7			/* PASID-cache, 256-bit only */
 #define VTD_QI_G		GENMASK64(5, 4)		/* CC and IOTLB */
 #define VTD_QI_DID		GENMASK64(31, 16)
 #define VTD_QI_CC_SID		GENMASK64(47, 32)
+#define VTD_QI_PASID		GENMASK64(51, 32)
 #define VTD_QI_IOTLB_DW		BIT64(6)
 #define VTD_QI_IOTLB_DR		BIT64(7)
 #define VTD_QI_IOTLB_HI_AM	GENMASK64(5, 0)
@@ -155,6 +225,18 @@ vtd_qi_iotlb(enum vtd_granularity g, uint16_t did, iova_t addr, unsigned am, boo
 		.hi = g != VTD_G_SELECTIVE ? 0 :
 		      (addr & VTD_QI_IOTLB_HI_ADDR) | (leaf_only ? VTD_QI_IOTLB_HI_IH : 0) |
 		      FIELD_PREP(VTD_QI_IOTLB_HI_AM, am),
+	};
+}
+
+/* PASID-cache granularity counts differently. */
+enum vtd_pc_granularity { VTD_PC_G_DOMAIN = 0, VTD_PC_G_PASID = 1, VTD_PC_G_GLOBAL = 3 };
+
+static inline struct vtd_qi_desc
+vtd_qi_pc(enum vtd_pc_granularity g, uint16_t did, uint32_t pasid)
+{
+	return (struct vtd_qi_desc){
+		.lo = FIELD_PREP(VTD_QI_PASID, pasid) | FIELD_PREP(VTD_QI_DID, did) |
+		      FIELD_PREP(VTD_QI_G, g) | VTD_QI_PC,
 	};
 }
 

@@ -14,6 +14,9 @@ struct request {
 	bool cc;			/* context cache too, before the IOTLB */
 	enum vtd_granularity cc_g;
 	uint16_t cc_did, sid;
+	bool pc;			/* scalable mode: PASID cache too, after the context cache */
+	enum vtd_pc_granularity pc_g;
+	uint32_t pasid;
 	enum vtd_granularity g;		/* of the IOTLB */
 	uint16_t did;
 	iova_t addr;
@@ -23,11 +26,13 @@ struct request {
 
 static int by_queue(struct vtd_unit *u, const struct request *r)
 {
-	struct vtd_qi_desc d[2];
+	struct vtd_qi_desc d[3];
 	size_t n = 0;
 
 	if (r->cc)
 		d[n++] = vtd_qi_cc(r->cc_g, r->cc_did, r->sid);
+	if (r->pc && u->ttm == VTD_TTM_SCALABLE)
+		d[n++] = vtd_qi_pc(r->pc_g, r->did, r->pasid);
 	d[n++] = vtd_qi_iotlb(r->g, r->did, r->addr, r->am, r->leaf_only);
 	return vtd_qi_submit(u, d, n);
 }
@@ -78,7 +83,8 @@ static int by_registers(struct vtd_unit *u, const struct request *r)
 {
 	int rc = 0;
 
-	if (u->caps.ver_major >= VTD_VER_MAJOR_QI_ONLY)
+	/* There is no register for the PASID cache. */
+	if (u->caps.ver_major >= VTD_VER_MAJOR_QI_ONLY || u->ttm == VTD_TTM_SCALABLE)
 		return -EOPNOTSUPP;
 	if (mmio_read32(u->regs + VTD_GSTS) & VTD_GSTS_QIES)
 		return -EBUSY;
@@ -101,7 +107,9 @@ static int invalidate(struct vtd_unit *u, const struct request *r)
 
 int vtd_inval_global(struct vtd_unit *u)
 {
-	const struct request r = { .cc = true, .cc_g = VTD_G_GLOBAL, .g = VTD_G_GLOBAL };
+	const struct request r = {
+		.cc = true, .cc_g = VTD_G_GLOBAL, .pc = true, .pc_g = VTD_PC_G_GLOBAL, .g = VTD_G_GLOBAL,
+	};
 
 	return invalidate(u, &r);
 }
@@ -110,7 +118,7 @@ static int inval_function(struct vtd_unit *u, uint16_t rid, uint16_t cc_did, uin
 {
 	const struct request r = {
 		.cc = true, .cc_g = VTD_G_SELECTIVE, .cc_did = cc_did, .sid = rid,
-		.g = VTD_G_DOMAIN, .did = did,
+		.pc = true, .pc_g = VTD_PC_G_DOMAIN, .g = VTD_G_DOMAIN, .did = did,
 	};
 
 	return invalidate(u, &r);
@@ -119,6 +127,15 @@ static int inval_function(struct vtd_unit *u, uint16_t rid, uint16_t cc_did, uin
 int vtd_inval_context(struct vtd_unit *u, uint16_t rid, uint16_t old_did)
 {
 	return inval_function(u, rid, old_did, old_did);
+}
+
+int vtd_inval_pasid(struct vtd_unit *u, uint32_t pasid, uint16_t old_did)
+{
+	const struct request r = {
+		.pc = true, .pc_g = VTD_PC_G_PASID, .pasid = pasid, .g = VTD_G_DOMAIN, .did = old_did,
+	};
+
+	return invalidate(u, &r);
 }
 
 int vtd_inval_domain(struct vtd_unit *u, uint16_t did)

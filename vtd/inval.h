@@ -2,6 +2,7 @@
  *
  * Context entry removed:  clear P; vtd_inval_context(old DID); zero the rest; free its tables.
  * Context entry replaced: 16-byte store; vtd_inval_context(old DID).
+ * PASID entry replaced:   16-byte store; vtd_inval_pasid(old DID).
  * Context entry added:    store; vtd_inval_context_added(new DID).
  * Leaves removed or changed: store; vtd_inval_pages(DID).  Leaves added: vtd_inval_pages_added().
  * Root entry, root table:  vtd_inval_global().
@@ -17,11 +18,16 @@
 
 struct vtd_unit;
 
-/* Context cache, then IOTLB, everything. */
+/* Context cache, in scalable mode PASID cache, then IOTLB, everything. */
 int vtd_inval_global(struct vtd_unit *u);
 
-/* One function's context, then all translations of the domain that it was in. */
+/* One function's context, in scalable mode the PASID entries of its domain, then all translations
+ * of the domain that it was in. */
 int vtd_inval_context(struct vtd_unit *u, uint16_t rid, uint16_t old_did);
+
+/* Scalable mode: the PASID-cache copies of a domain's entries for @pasid, then all its
+ * translations. */
+int vtd_inval_pasid(struct vtd_unit *u, uint32_t pasid, uint16_t old_did);
 
 /* All translations of a domain. */
 int vtd_inval_domain(struct vtd_unit *u, uint16_t did);

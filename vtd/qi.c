@@ -23,7 +23,7 @@ static struct ring ring_of(uint64_t iqa)
 	return (struct ring){
 		.base = iqa & VTD_IQA_IQA,
 		.bytes = vtd_qi_ring_bytes(iqa),
-		.step = iqa & VTD_IQA_DW ? 32 : 16,
+		.step = vtd_qi_desc_bytes(iqa),
 	};
 }
 
@@ -32,16 +32,21 @@ uint64_t vtd_qi_ring_bytes(uint64_t iqa)
 	return PAGE_SIZE << FIELD_GET(VTD_IQA_QS, iqa);
 }
 
+uint64_t vtd_qi_desc_bytes(uint64_t iqa)
+{
+	return iqa & VTD_IQA_DW ? VTD_QI_WIDE_BYTES : sizeof(struct vtd_qi_desc);
+}
+
 static struct ring own_ring(const struct vtd_unit *u)
 {
-	return ring_of(u->qi.ring);
+	return ring_of(u->qi.iqa);
 }
 
 static void put(const struct ring *r, uint64_t off, struct vtd_qi_desc d)
 {
 	struct vtd_qi_desc *slot = mem_ptr(r->base + off);
 
-	if (r->step == 32)
+	if (r->step == VTD_QI_WIDE_BYTES)
 		memset(slot + 1, 0, sizeof(*slot));
 	*slot = d;
 }
@@ -112,7 +117,7 @@ int vtd_qi_submit(struct vtd_unit *u, const struct vtd_qi_desc *desc, size_t n)
 	uint64_t tail = u->qi.tail * r.step;
 	int rc;
 
-	if (!u->qi.on || n > VTD_QI_MAX_SUBMIT)
+	if (!u->qi.on || n > VTD_QI_MAX_SUBMIT(r.step))
 		return -EINVAL;
 	for (size_t i = 0; i < n; i++) {
 		put(&r, tail, desc[i]);
@@ -153,11 +158,12 @@ static int enable(struct vtd_unit *u, paddr_t ring)
 
 	memset(mem_ptr(ring), 0, PAGE_SIZE);
 	u->qi.ring = ring;
+	u->qi.iqa = ring | (u->ttm == VTD_TTM_SCALABLE ? VTD_IQA_DW : 0);
 	u->qi.tail = 0;
 	seen->gsts_before_iqt = mmio_read32(u->regs + VTD_GSTS);
 	mmio_write64(u->regs + VTD_IQT, 0);
 	seen->gsts_before_iqa = mmio_read32(u->regs + VTD_GSTS);
-	mmio_write64(u->regs + VTD_IQA, ring);
+	mmio_write64(u->regs + VTD_IQA, u->qi.iqa);
 	rc = vtd_unit_command(u, VTD_GCMD_QIE, true, "GSTS.QIES");
 	if (rc)
 		return rc;

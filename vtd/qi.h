@@ -1,5 +1,6 @@
-/* Invalidation queue (VT-d 6.5.2, "Queued Invalidation Interface"): one page of 128-bit
- * descriptors, submitted and waited for in one go, so the queue is empty between calls. */
+/* Invalidation queue (VT-d 6.5.2, "Queued Invalidation Interface"): one page of descriptors, 128
+ * bits wide in legacy mode and 256 in scalable mode, submitted and waited for in one go, so the
+ * queue is empty between calls. */
 #ifndef VTD_QI_H
 #define VTD_QI_H
 
@@ -8,9 +9,10 @@
 
 struct vtd_unit;
 
-#define VTD_QI_RING_ENTRIES	((uint32_t)(PAGE_SIZE / sizeof(struct vtd_qi_desc)))
-/* One slot for the wait descriptor, and one always stays empty: full is tail one behind head. */
-#define VTD_QI_MAX_SUBMIT	(VTD_QI_RING_ENTRIES - 2)
+#define VTD_QI_WIDE_BYTES	32
+/* Descriptors of 16 or 32 bytes that are submitted at once, at most: one slot is for the wait
+ * descriptor, and one always stays empty, since full is tail one behind head. */
+#define VTD_QI_MAX_SUBMIT(desc_bytes)	(PAGE_SIZE / (desc_bytes) - 2)
 
 /* What a take-over saw, so that its order can be judged afterwards. */
 struct vtd_qi_takeover {
@@ -24,6 +26,7 @@ struct vtd_qi_takeover {
 struct vtd_qi {
 	bool on;		/* ours, and running */
 	paddr_t ring;
+	uint64_t iqa;		/* as written: ring and width */
 	paddr_t status;		/* dword that wait descriptors write */
 	uint32_t tail;		/* next free slot */
 	uint32_t data;		/* last status data: a new value for each wait */
@@ -59,8 +62,9 @@ int vtd_qi_stop(struct vtd_unit *u);
  */
 int vtd_qi_take_over(struct vtd_unit *u, bool old_ring_ok, paddr_t ring, paddr_t status);
 
-/* Extent of the ring that an IQA value describes. */
+/* Extent of the ring that an IQA value describes, and of one of its descriptors. */
 uint64_t vtd_qi_ring_bytes(uint64_t iqa);
+uint64_t vtd_qi_desc_bytes(uint64_t iqa);
 
 /**
  * vtd_qi_submit() - execute @n descriptors and wait until they have completed

@@ -44,6 +44,8 @@
 #define   VTD_ECAP_IRO		GENMASK64(17, 8)	/* in 16-byte units */
 #define   VTD_ECAP_PRS		BIT64(29)
 #define   VTD_ECAP_SMTS		BIT64(43)
+#define   VTD_ECAP_SSTS		BIT64(46)
+#define   VTD_ECAP_SMPWCS	BIT64(48)
 #define   VTD_ECAP_PMS		BIT64(51)
 
 /* Global Command Register, Global Status Register.
@@ -71,6 +73,7 @@ static_assert(~VTD_GCMD_ONE_SHOT == 0x96ffffff, "mask given in the GCMD descript
 #define VTD_RTADDR		0x020		/* 64-bit RW */
 #define   VTD_RTADDR_TTM	GENMASK64(11, 10)	/* translation table mode */
 #define     VTD_TTM_LEGACY	0
+#define     VTD_TTM_SCALABLE	1
 #define   VTD_RTADDR_RTA	GENMASK64(63, 12)
 
 /* Context Command Register: register-based context-cache invalidation. */

@@ -14,7 +14,7 @@ struct vtd_unit_snapshot {
 	uint64_t cap, ecap;
 	uint32_t gsts, pmen;
 	uint64_t rtaddr, iqa, irta;
-	uint64_t buses[4];	/* one bit per bus with a context table, see vtd_root_buses() */
+	uint64_t context_tables[8];	/* one bit per table, see vtd_context_tables() */
 };
 
 struct vtd_domain_snapshot {
@@ -32,6 +32,7 @@ struct vtd_device_snapshot {
 	uint16_t segment, rid;
 	uint32_t domain;	/* vtd_domain_snapshot.id */
 	uint16_t did;
+	paddr_t pasid_dir;	/* scalable mode; else 0 */
 };
 
 #endif

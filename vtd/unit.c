@@ -170,7 +170,7 @@ int vtd_unit_latch_root(struct vtd_unit *u, paddr_t root)
 	if (root == 0 || !IS_ALIGNED(root, PAGE_SIZE))
 		return -EINVAL;
 	u->rtaddr_writes++;
-	mmio_write64(u->regs + VTD_RTADDR, root | FIELD_PREP(VTD_RTADDR_TTM, VTD_TTM_LEGACY));
+	mmio_write64(u->regs + VTD_RTADDR, root | FIELD_PREP(VTD_RTADDR_TTM, u->ttm));
 	rc = vtd_unit_command(u, VTD_GCMD_SRTP, true, "GSTS.RTPS");
 	if (rc)
 		return rc;

@@ -5,6 +5,7 @@
 
 #include "base.h"
 #include "caps.h"
+#include "context.h"
 #include "did.h"
 #include "qi.h"
 #include "snapshot.h"
@@ -18,6 +19,7 @@ struct vtd_unit {
 	uint32_t reg_bytes;	/* extent that the capabilities ask for */
 	struct vtd_caps caps;
 	paddr_t root;		/* last one set here, or adopted by the caller */
+	uint8_t ttm;		/* table mode to use; set by the caller before the queue starts */
 	struct vtd_qi qi;
 	struct vtd_dids dids;
 
@@ -37,7 +39,20 @@ struct vtd_unit_state {
 	uint64_t rtaddr, iqa, iqh, iqt, irta;
 };
 
-/* Read VER, CAP, ECAP at @regs; reads only.  u->index and u->segment are kept.
+/* Its root and context tables, for context.h. */
+static inline struct vtd_tables vtd_unit_tables(const struct vtd_unit *u)
+{
+	return (struct vtd_tables){ .root = u->root, .ttm = u->ttm, .coherent = u->caps.coherent };
+}
+
+/* Whether hardware snoops walks of second-stage tables (VT-d 3.10): ECAP.C counts in legacy mode
+ * only; in scalable mode it does so where it can, since PASID entries then say PWSNP. */
+static inline bool vtd_unit_snoops_ss(const struct vtd_unit *u)
+{
+	return u->ttm == VTD_TTM_SCALABLE ? u->caps.smpwcs : u->caps.coherent;
+}
+
+/* Read VER, CAP, ECAP at @regs; reads only.  u->index and u->segment are kept, legacy mode is set.
  * Return: as vtd_caps_decode(). */
 int vtd_unit_probe(struct vtd_unit *u, paddr_t regs);
 
@@ -52,7 +67,7 @@ void vtd_unit_snapshot(const struct vtd_unit *u, const struct vtd_unit_state *st
 void vtd_unit_mask_events(struct vtd_unit *u);
 
 /**
- * vtd_unit_set_root() - set the root table, legacy mode, then invalidate everything
+ * vtd_unit_set_root() - set the root table in the unit's table mode, then invalidate everything
  *
  * With TES=1 the new table must translate as the old one until this returns (VT-d 6.6).
  * Invalidates also where ESRTPS=1 does it, which is harmless.

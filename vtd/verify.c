@@ -2,6 +2,7 @@
 #include "verify.h"
 
 #include "caps.h"
+#include "context.h"
 #include "errno.h"
 #include "formats.h"
 #include "pagetable.h"
@@ -16,6 +17,7 @@ struct run {
 	struct vtd_caps caps;
 	uint64_t addr_rsvd;	/* address bits that the machine does not have */
 	paddr_t root;
+	uint8_t ttm;
 	struct vtd_verify_result *res;
 	const struct vtd_domain_snapshot *domain;	/* being walked */
 	uint64_t domain_tables;
@@ -49,15 +51,17 @@ static const struct vtd_device_snapshot *find_device(const struct run *r, uint16
 	return NULL;
 }
 
-static bool bus_expected(const struct run *r, uint8_t bus)
+static bool table_expected(const struct run *r, unsigned index)
 {
-	return r->v->unit->buses[bus / 64] & BIT64(bus % 64);
+	return r->v->unit->context_tables[index / 64] & BIT64(index % 64);
 }
 
-/* Counts the page, or says why it cannot be read. */
-static bool may_read(struct run *r, paddr_t page, uint16_t rid)
+/* Counts the page, or says why it cannot be read. @dev: whose page it is alone, or NULL. */
+static bool may_read(struct run *r, paddr_t page, const struct vtd_device_snapshot *dev)
 {
-	struct vtd_violation bad = { .rid = rid, .page = page, .domain = NO_DOMAIN };
+	struct vtd_violation bad = {
+		.rid = dev ? dev->rid : 0, .page = page, .domain = dev ? dev->domain : NO_DOMAIN,
+	};
 
 	if (r->res->tables >= r->v->max_tables) {
 		bad.kind = VTD_TOO_MANY_TABLES;
@@ -78,6 +82,7 @@ static bool check_unit(struct run *r)
 {
 	const struct vtd_unit_snapshot *u = r->v->unit;
 	const uint64_t low = u->rtaddr & ~VTD_RTADDR_RTA;
+	const unsigned ttm = (unsigned)FIELD_GET(VTD_RTADDR_TTM, u->rtaddr);
 
 	if (r->v->haw <= PAGE_SHIFT || r->v->haw > 52 ||
 	    vtd_caps_decode(u->ver, u->cap, u->ecap, &r->caps)) {
@@ -85,12 +90,14 @@ static bool check_unit(struct run *r)
 						   .found = u->cap });
 		return false;
 	}
-	if (low) {
+	if ((low & ~VTD_RTADDR_TTM) ||
+	    !(ttm == VTD_TTM_LEGACY || (ttm == VTD_TTM_SCALABLE && r->caps.scalable_ss))) {
 		violate(r, (struct vtd_violation){ .kind = VTD_BAD_MODE, .domain = NO_DOMAIN,
 						   .found = u->rtaddr, .want = u->rtaddr & ~low });
 		return false;
 	}
-	r->root = u->rtaddr;
+	r->root = u->rtaddr & VTD_RTADDR_RTA;
+	r->ttm = (uint8_t)ttm;
 	r->addr_rsvd = ~(BIT64(r->v->haw) - 1);
 	return true;
 }
@@ -109,6 +116,11 @@ static void check_device_snapshot(struct run *r, const struct vtd_device_snapsho
 	    (d->top & (r->addr_rsvd | (PAGE_SIZE - 1)))) {
 		bad.kind = VTD_BAD_SNAPSHOT;
 		bad.found = d ? d->top : 0;
+		violate(r, bad);
+	}
+	if ((dev->pasid_dir != 0) != (r->ttm == VTD_TTM_SCALABLE)) {
+		bad.kind = VTD_BAD_SNAPSHOT;
+		bad.found = dev->pasid_dir;
 		violate(r, bad);
 	}
 }
@@ -156,23 +168,102 @@ static void compare(struct run *r, struct vtd_violation *bad, enum vtd_violation
 	violate(r, *bad);
 }
 
-static void check_context(struct run *r, paddr_t table, const struct vtd_device_snapshot *dev,
-			  struct vtd_context_entry e)
+/* DID, table and width, wherever the mode keeps them. */
+static void check_target(struct run *r, struct vtd_violation *bad, const struct vtd_device_snapshot *dev,
+			 uint64_t did, paddr_t top, uint64_t aw)
 {
 	const struct vtd_domain_snapshot *d = find_domain(r->v, dev->domain);
-	const uint64_t lo_rsvd = VTD_CE_LO_RSVD | r->addr_rsvd;
-	const uint64_t hi_rsvd = VTD_CE_HI_RSVD |
-				 (VTD_CE_HI_DID & ~FIELD_PREP(VTD_CE_HI_DID, r->caps.ndoms - 1));
-	struct vtd_violation bad = { .rid = dev->rid, .domain = dev->domain, .page = table };
 
-	compare(r, &bad, VTD_CONTEXT_RESERVED, e.lo & lo_rsvd, 0);
-	compare(r, &bad, VTD_CONTEXT_RESERVED, e.hi & hi_rsvd, 0);
-	compare(r, &bad, VTD_CONTEXT_TT, FIELD_GET(VTD_CE_TT, e.lo), VTD_TT_SS);
-	compare(r, &bad, VTD_CONTEXT_DID, FIELD_GET(VTD_CE_HI_DID, e.hi), dev->did);
+	compare(r, bad, VTD_CONTEXT_RESERVED, did & ~(uint64_t)(r->caps.ndoms - 1), 0);
+	compare(r, bad, VTD_CONTEXT_DID, did, dev->did);
 	if (!d)
 		return;		/* reported with the snapshots */
-	compare(r, &bad, VTD_CONTEXT_TABLE, e.lo & VTD_CE_SSPTPTR, d->top);
-	compare(r, &bad, VTD_CONTEXT_AW, FIELD_GET(VTD_CE_HI_AW, e.hi), vtd_aw_of_levels(d->levels));
+	compare(r, bad, VTD_CONTEXT_TABLE, top, d->top);
+	compare(r, bad, VTD_CONTEXT_AW, aw, vtd_aw_of_levels(d->levels));
+}
+
+static void check_legacy_entry(struct run *r, paddr_t table, const struct vtd_device_snapshot *dev,
+			       const uint64_t *qw)
+{
+	struct vtd_violation bad = { .rid = dev->rid, .domain = dev->domain, .page = table };
+
+	compare(r, &bad, VTD_CONTEXT_RESERVED, qw[0] & (VTD_CE_LO_RSVD | r->addr_rsvd), 0);
+	compare(r, &bad, VTD_CONTEXT_RESERVED, qw[1] & VTD_CE_HI_RSVD, 0);
+	compare(r, &bad, VTD_CONTEXT_TT, FIELD_GET(VTD_CE_TT, qw[0]), VTD_TT_SS);
+	check_target(r, &bad, dev, FIELD_GET(VTD_CE_HI_DID, qw[1]), qw[0] & VTD_CE_SSPTPTR,
+		     FIELD_GET(VTD_CE_HI_AW, qw[1]));
+}
+
+/* The words of @n entries of @qwords from @first on that have their lowest bit, P, set. */
+static bool any_present(const uint64_t *table, unsigned first, unsigned n, unsigned qwords)
+{
+	for (unsigned i = first; i < n; i++)
+		if (mem_read64(&table[i * qwords]) & BIT64(0))
+			return true;
+	return false;
+}
+
+static void check_pasid_entry(struct run *r, struct vtd_violation *bad,
+			      const struct vtd_device_snapshot *dev, const uint64_t *table)
+{
+	const uint64_t qw0 = mem_read64(&table[0]), qw1 = mem_read64(&table[1]);
+	const uint64_t lo = VTD_PE_P | VTD_PE_FPD | VTD_PE_AW | VTD_PE_PGTT | VTD_PE_SSPTPTR;
+	const uint64_t hi = VTD_PE_HI_DID | (r->caps.smpwcs ? VTD_PE_HI_PWSNP : 0) |
+			    (r->caps.sc ? VTD_PE_HI_PGSNP : 0);
+	uint64_t rest = 0;
+
+	compare(r, bad, VTD_PASID_MISSING, qw0 & VTD_PE_P, VTD_PE_P);
+	if (!(qw0 & VTD_PE_P))
+		return;
+	for (unsigned i = 2; i < VTD_PE_BYTES / 8; i++)
+		rest |= mem_read64(&table[i]);
+	compare(r, bad, VTD_PASID_RESERVED, (qw0 & (~lo | r->addr_rsvd)) | (qw1 & ~hi) | rest, 0);
+	compare(r, bad, VTD_PASID_TYPE, FIELD_GET(VTD_PE_PGTT, qw0), VTD_PGTT_SS);
+	/* Where walks can snoop they must: the tables are written as if they did. */
+	compare(r, bad, VTD_PASID_TYPE, qw1 & VTD_PE_HI_PWSNP, r->caps.smpwcs ? VTD_PE_HI_PWSNP : 0);
+	check_target(r, bad, dev, FIELD_GET(VTD_PE_HI_DID, qw1), qw0 & VTD_PE_SSPTPTR,
+		     FIELD_GET(VTD_PE_AW, qw0));
+}
+
+/* One table, and in it one entry: that of requests without PASID. */
+static void check_pasid_dir(struct run *r, paddr_t dir, const struct vtd_device_snapshot *dev)
+{
+	struct vtd_violation bad = { .rid = dev->rid, .domain = dev->domain, .page = dir };
+	const uint64_t *de = mem_ptr(dir);
+	const uint64_t first = mem_read64(de);
+	const paddr_t table = first & VTD_PDE_SMPTBLPTR & ~r->addr_rsvd;
+
+	compare(r, &bad, VTD_PASID_UNEXPECTED, any_present(de, 1, VTD_PASID_DIR_ENTRIES, 1), 0);
+	compare(r, &bad, VTD_PASID_MISSING, first & VTD_PDE_P, VTD_PDE_P);
+	if (!(first & VTD_PDE_P))
+		return;
+	compare(r, &bad, VTD_PASID_RESERVED,
+		first & ((PAGE_SIZE - 1) & ~VTD_PDE_P), 0);
+	compare(r, &bad, VTD_PASID_RESERVED, first & r->addr_rsvd, 0);
+	if (!may_read(r, table, dev))
+		return;
+	bad.page = table;
+	compare(r, &bad, VTD_PASID_UNEXPECTED,
+		any_present(mem_ptr(table), 1, VTD_PASIDS_PER_TABLE, VTD_PE_BYTES / 8), 0);
+	check_pasid_entry(r, &bad, dev, mem_ptr(table));
+}
+
+static void check_scalable_entry(struct run *r, paddr_t table, const struct vtd_device_snapshot *dev,
+				 const uint64_t *qw)
+{
+	struct vtd_violation bad = { .rid = dev->rid, .domain = dev->domain, .page = table };
+	const uint64_t never = VTD_SCE_DTE | VTD_SCE_PASIDE | VTD_SCE_PRE;
+	const paddr_t dir = qw[0] & VTD_SCE_PASIDDIRPTR;
+
+	compare(r, &bad, VTD_CONTEXT_RESERVED, qw[0] & (VTD_SCE_LO_RSVD | r->addr_rsvd), 0);
+	compare(r, &bad, VTD_CONTEXT_RESERVED, mem_read64(&qw[1]) | mem_read64(&qw[2]) |
+		mem_read64(&qw[3]), 0);
+	compare(r, &bad, VTD_CONTEXT_TT, qw[0] & never, 0);
+	compare(r, &bad, VTD_PASID_TABLE, FIELD_GET(VTD_SCE_PDTS, qw[0]), VTD_PASID_DIR_PDTS);
+	compare(r, &bad, VTD_PASID_TABLE, dir, dev->pasid_dir);
+	/* Only what the record names is followed, and it only if the hardware does. */
+	if (dir == dev->pasid_dir && may_read(r, dir, dev))
+		check_pasid_dir(r, dir, dev);
 }
 
 static void missing(struct run *r, paddr_t table, const struct vtd_device_snapshot *dev)
@@ -181,62 +272,84 @@ static void missing(struct run *r, paddr_t table, const struct vtd_device_snapsh
 					   .domain = dev->domain, .page = table });
 }
 
-static struct vtd_context_entry read_entry(paddr_t table, unsigned i)
+static void check_context_entry(struct run *r, paddr_t table, uint16_t rid)
 {
-	const struct vtd_context_entry *e = (const struct vtd_context_entry *)mem_ptr(table) + i;
+	const uint64_t *qw = mem_ptr(table + vtd_context_offset(r->ttm, rid));
+	const struct vtd_device_snapshot *dev = find_device(r, rid);
 
-	return (struct vtd_context_entry){ .lo = mem_read64(&e->lo), .hi = mem_read64(&e->hi) };
-}
-
-static void check_context_table(struct run *r, paddr_t table, uint8_t bus)
-{
-	for (unsigned devfn = 0; devfn < VTD_TABLE_ENTRIES; devfn++) {
-		const uint16_t rid = (uint16_t)(bus << 8 | devfn);
-		const struct vtd_context_entry e = read_entry(table, devfn);
-		const struct vtd_device_snapshot *dev = find_device(r, rid);
-
-		if (!(e.lo & VTD_CE_P)) {
-			if (dev)
-				missing(r, table, dev);
-		} else if (!dev) {
-			violate(r, (struct vtd_violation){ .kind = VTD_CONTEXT_UNEXPECTED,
-							   .rid = rid, .domain = NO_DOMAIN,
-							   .page = table, .found = e.lo });
-		} else {
-			check_context(r, table, dev, e);
-		}
+	if (!(mem_read64(&qw[0]) & VTD_CE_P)) {
+		if (dev)
+			missing(r, table, dev);
+	} else if (!dev) {
+		violate(r, (struct vtd_violation){ .kind = VTD_CONTEXT_UNEXPECTED, .rid = rid,
+						   .domain = NO_DOMAIN, .page = table,
+						   .found = mem_read64(&qw[0]) });
+	} else if (r->ttm == VTD_TTM_SCALABLE) {
+		check_scalable_entry(r, table, dev, qw);
+	} else {
+		check_legacy_entry(r, table, dev, qw);
 	}
 }
 
-/* The bus has no context table that could be read. */
-static void all_missing(struct run *r, uint8_t bus)
+/* Source ids whose entries share the context table of this index: the first, and how many. */
+static uint16_t first_rid(unsigned index)
+{
+	return (uint16_t)(index << 7);
+}
+
+static unsigned rids_per_table(const struct run *r)
+{
+	return r->ttm == VTD_TTM_SCALABLE ? 128 : 256;
+}
+
+/* There is no context table that could be read. */
+static void all_missing(struct run *r, unsigned index)
 {
 	for (size_t i = 0; i < r->v->nr_devices; i++)
-		if (of_unit(r, &r->v->devices[i]) && VTD_RID_BUS(r->v->devices[i].rid) == bus)
+		if (of_unit(r, &r->v->devices[i]) &&
+		    vtd_context_table_index(r->ttm, r->v->devices[i].rid) == index)
 			missing(r, 0, &r->v->devices[i]);
 }
 
-static void check_root_entry(struct run *r, uint8_t bus)
+/* The word of a root entry that leads to the context table of @index. */
+static void check_root_word(struct run *r, unsigned index)
 {
-	const struct vtd_context_entry e = read_entry(r->root, bus);
-	const bool present = e.lo & VTD_RE_P;
-	const paddr_t table = e.lo & VTD_RE_CTP & ~r->addr_rsvd;
-	struct vtd_violation bad = {
-		.rid = (uint16_t)(bus << 8), .domain = NO_DOMAIN, .page = r->root,
-	};
+	const uint64_t word = mem_read64((const uint64_t *)mem_ptr(r->root) + index);
+	const bool present = word & VTD_RE_P;
+	const paddr_t table = word & VTD_RE_CTP & ~r->addr_rsvd;
+	struct vtd_violation bad = { .rid = first_rid(index), .domain = NO_DOMAIN, .page = r->root };
 
-	if (present != bus_expected(r, bus))
+	if (present != table_expected(r, index))
 		compare(r, &bad, present ? VTD_ROOT_UNEXPECTED : VTD_ROOT_MISSING, present, !present);
 	if (!present) {
-		all_missing(r, bus);
+		all_missing(r, index);
 		return;
 	}
-	compare(r, &bad, VTD_ROOT_RESERVED, e.lo & (VTD_RE_LO_RSVD | r->addr_rsvd), 0);
-	compare(r, &bad, VTD_ROOT_RESERVED, e.hi, 0);
-	if (may_read(r, table, bad.rid))
-		check_context_table(r, table, bus);
-	else
-		all_missing(r, bus);
+	compare(r, &bad, VTD_ROOT_RESERVED, word & (VTD_RE_LO_RSVD | r->addr_rsvd), 0);
+	if (!may_read(r, table, NULL)) {
+		all_missing(r, index);
+		return;
+	}
+	for (unsigned i = 0; i < rids_per_table(r); i++)
+		check_context_entry(r, table, (uint16_t)(bad.rid + i));
+}
+
+/* The upper word of a legacy root entry, which leads nowhere: no bit of the record stands for it. */
+static void check_upper_word(struct run *r, unsigned index)
+{
+	struct vtd_violation bad = { .rid = first_rid(index), .domain = NO_DOMAIN, .page = r->root };
+
+	compare(r, &bad, VTD_ROOT_RESERVED, mem_read64((const uint64_t *)mem_ptr(r->root) + index), 0);
+	compare(r, &bad, VTD_ROOT_MISSING, table_expected(r, index), 0);
+}
+
+static void check_root(struct run *r)
+{
+	for (unsigned i = 0; i < VTD_CONTEXT_TABLES; i++)
+		if (r->ttm == VTD_TTM_LEGACY && i % 2)
+			check_upper_word(r, i);
+		else
+			check_root_word(r, i);
 }
 
 static int ss_table(void *ctx, paddr_t table, unsigned level)
@@ -328,9 +441,8 @@ bool vtd_verify_unit(const struct vtd_verify *v, struct vtd_verify_result *resul
 	if (!check_unit(&r))
 		return false;
 	check_snapshots(&r);
-	if (may_read(&r, r.root, 0))
-		for (unsigned bus = 0; bus < VTD_TABLE_ENTRIES; bus++)
-			check_root_entry(&r, (uint8_t)bus);
+	if (may_read(&r, r.root, NULL))
+		check_root(&r);
 	for (size_t i = 0; i < v->nr_domains; i++)
 		if (used_by_unit(&r, &v->domains[i]))
 			check_domain(&r, &v->domains[i]);
@@ -339,7 +451,7 @@ bool vtd_verify_unit(const struct vtd_verify *v, struct vtd_verify_result *resul
 
 static const char *const names[VTD_VIOLATION_KINDS] = {
 	[VTD_BAD_CAPS] = "capabilities unusable",
-	[VTD_BAD_MODE] = "root pointer not in legacy mode",
+	[VTD_BAD_MODE] = "root pointer in a table mode that is not known",
 	[VTD_BAD_SNAPSHOT] = "device or domain record impossible",
 	[VTD_BAD_DID] = "domain id out of range",
 	[VTD_DID_SHARED] = "domain id and table do not go together",
@@ -353,6 +465,11 @@ static const char *const names[VTD_VIOLATION_KINDS] = {
 	[VTD_CONTEXT_TABLE] = "second-stage pointer differs",
 	[VTD_CONTEXT_AW] = "address width differs",
 	[VTD_CONTEXT_DID] = "domain id differs",
+	[VTD_PASID_TABLE] = "PASID directory differs",
+	[VTD_PASID_UNEXPECTED] = "PASID entry beside the one in use",
+	[VTD_PASID_MISSING] = "PASID entry not present",
+	[VTD_PASID_RESERVED] = "reserved bits in PASID entry",
+	[VTD_PASID_TYPE] = "translation type of the PASID entry differs",
 	[VTD_TABLE_PAGE] = "table in a page that is not allowed",
 	[VTD_SS_RESERVED_BITS] = "reserved bits in second-stage entry",
 	[VTD_SS_INTERRUPT_RANGE] = "mapping leads into the interrupt range",
@@ -364,78 +481,4 @@ static const char *const names[VTD_VIOLATION_KINDS] = {
 const char *vtd_violation_name(enum vtd_violation_kind kind)
 {
 	return (unsigned)kind < VTD_VIOLATION_KINDS ? names[kind] : "unknown violation";
-}
-
-/* One run of vtd_verify_for_each_table(). */
-struct listing {
-	const struct vtd_table_list *list;
-	uint64_t left;
-	uint64_t tops[VTD_VERIFY_MAX_TOPS];	/* table address | levels */
-	size_t nr_tops;
-};
-
-static int list_page(struct listing *l, enum vtd_table_kind kind, paddr_t page)
-{
-	if (l->left == 0)
-		return -ELOOP;
-	l->left--;
-	if (page == 0 || !IS_ALIGNED(page, PAGE_SIZE) || !l->list->page_ok(l->list->ctx, page))
-		return -EBADMSG;
-	return l->list->table(l->list->ctx, kind, page);
-}
-
-static int list_ss_page(void *ctx, paddr_t table, unsigned level)
-{
-	(void)level;
-	return list_page(ctx, VTD_TABLE_SS, table);
-}
-
-static int list_ss(struct listing *l, struct vtd_context_entry e)
-{
-	const struct vtd_ss_visitor visitor = {
-		.table = list_ss_page,
-		.ctx = l,
-		.max_tables = UINT64_MAX,	/* list_page() keeps the bound */
-	};
-	const paddr_t top = e.lo & VTD_CE_SSPTPTR;
-	const unsigned levels = vtd_levels_of_aw((unsigned)FIELD_GET(VTD_CE_HI_AW, e.hi));
-
-	if (FIELD_GET(VTD_CE_TT, e.lo) == VTD_TT_PASS_THROUGH)
-		return 0;
-	if (levels < 3 || levels > 5)
-		return -EBADMSG;
-	for (size_t i = 0; i < l->nr_tops; i++)
-		if (l->tops[i] == (top | levels))
-			return 0;
-	if (l->nr_tops == ARRAY_SIZE(l->tops))
-		return -ENOSPC;
-	l->tops[l->nr_tops++] = top | levels;
-	return vtd_ss_visit(top, levels, &visitor);
-}
-
-static int list_context(struct listing *l, paddr_t table)
-{
-	int rc = list_page(l, VTD_TABLE_CONTEXT, table);
-
-	for (unsigned devfn = 0; devfn < VTD_TABLE_ENTRIES && !rc; devfn++) {
-		const struct vtd_context_entry e = read_entry(table, devfn);
-
-		if (e.lo & VTD_CE_P)
-			rc = list_ss(l, e);
-	}
-	return rc;
-}
-
-int vtd_verify_for_each_table(paddr_t root, const struct vtd_table_list *list)
-{
-	struct listing l = { .list = list, .left = list->max_tables };
-	int rc = list_page(&l, VTD_TABLE_ROOT, root);
-
-	for (unsigned bus = 0; bus < VTD_TABLE_ENTRIES && !rc; bus++) {
-		const uint64_t lo = read_entry(root, bus).lo;
-
-		if (lo & VTD_RE_P)
-			rc = list_context(&l, lo & VTD_RE_CTP);
-	}
-	return rc;
 }

@@ -1,4 +1,4 @@
-/* Walking tables found in memory: root -> context -> second-stage, and comparing them with the
+/* Walking tables found in memory: root -> context (-> PASID) -> second-stage, and comparing them with the
  * snapshots.  No page is read before the caller has allowed it, and every walk is bounded, so
  * any bytes may stand there.  Reads memory only; no registers, nothing is changed. */
 #ifndef VTD_VERIFY_H
@@ -9,12 +9,12 @@
 
 enum vtd_violation_kind {
 	VTD_BAD_CAPS,		/* the snapshot's CAP and ECAP decode to nothing usable */
-	VTD_BAD_MODE,		/* RTADDR is not legacy mode, or has reserved bits */
+	VTD_BAD_MODE,		/* RTADDR says a mode the unit has not, or has reserved bits */
 	VTD_BAD_SNAPSHOT,	/* a device names no domain, or a domain's shape is impossible */
 	VTD_BAD_DID,		/* DID outside 2 .. ndoms - 1 */
 	VTD_DID_SHARED,		/* one DID for two tables, or two DIDs for one table */
-	VTD_ROOT_UNEXPECTED,	/* root entry present on a bus that should have none */
-	VTD_ROOT_MISSING,	/* root entry not present on a bus that should have one */
+	VTD_ROOT_UNEXPECTED,	/* root entry present where there should be no context table */
+	VTD_ROOT_MISSING,	/* root entry not present where there should be one */
 	VTD_ROOT_RESERVED,	/* reserved bits in a root entry */
 	VTD_CONTEXT_UNEXPECTED,	/* context entry present for no known device */
 	VTD_CONTEXT_MISSING,	/* a known device's entry is not present */
@@ -23,6 +23,11 @@ enum vtd_violation_kind {
 	VTD_CONTEXT_TABLE,	/* SSPTPTR differs */
 	VTD_CONTEXT_AW,		/* address width differs */
 	VTD_CONTEXT_DID,	/* DID differs */
+	VTD_PASID_TABLE,	/* PASIDDIRPTR or PDTS differs */
+	VTD_PASID_UNEXPECTED,	/* a PASID entry is present beside that of RID_PASID */
+	VTD_PASID_MISSING,	/* that one is not present */
+	VTD_PASID_RESERVED,	/* reserved bits in a PASID directory or table entry */
+	VTD_PASID_TYPE,		/* PGTT or PWSNP differs */
 	VTD_TABLE_PAGE,		/* a table lies where no table may lie; it was not read */
 	VTD_SS_RESERVED_BITS,	/* reserved bits in a second-stage entry */
 	VTD_SS_INTERRUPT_RANGE,	/* a leaf leads into the interrupt address range */
@@ -34,7 +39,7 @@ enum vtd_violation_kind {
 
 struct vtd_violation {
 	enum vtd_violation_kind kind;
-	uint16_t rid;		/* source id; its bus alone for root entries */
+	uint16_t rid;		/* source id; the first of its table for root entries */
 	uint32_t domain;	/* snapshot id; UINT32_MAX: none */
 	paddr_t page;		/* table page it stands in or, VTD_TABLE_PAGE, leads to */
 	iova_t iova;		/* second-stage violations only */
@@ -69,37 +74,12 @@ struct vtd_verify_result {
 /**
  * vtd_verify_unit() - compare a unit's tables with what is expected of them
  *
- * Root entries must be present exactly on the buses of the unit's snapshot, context entries
- * exactly for its devices.  A domain that several devices share is walked once.
+ * Root entries must be present exactly where the unit's snapshot has context tables, context entries
+ * exactly for its devices, and in scalable mode one PASID entry for each.  A domain that several devices share is walked once.
  * Return: true if there was no violation.
  */
 bool vtd_verify_unit(const struct vtd_verify *v, struct vtd_verify_result *result);
 
 const char *vtd_violation_name(enum vtd_violation_kind kind);
-
-enum vtd_table_kind { VTD_TABLE_ROOT, VTD_TABLE_CONTEXT, VTD_TABLE_SS };
-
-/* Distinct second-stage tables that one unit's entries may lead to here. */
-#define VTD_VERIFY_MAX_TOPS	256
-
-struct vtd_table_list {
-	/* As above. */
-	bool (*page_ok)(void *ctx, paddr_t page);
-	/* Each table page, after page_ok.  Non-zero ends the listing. */
-	int (*table)(void *ctx, enum vtd_table_kind kind, paddr_t page);
-	void *ctx;
-	uint64_t max_tables;
-};
-
-/**
- * vtd_verify_for_each_table() - every table page hardware can reach from a root table
- *
- * In a fixed order: root table; by bus its context table; after each context table, by device
- * and function, the second-stage tables not listed yet, parents first.  For preserving and for
- * digesting alike.  Only tables that vtd_verify_unit() objects to can list a page twice.
- * Return: 0; @table's value; -EBADMSG page_ok said no, or an entry no hardware would accept;
- * -ELOOP more than @max_tables; -ENOSPC more than VTD_VERIFY_MAX_TOPS.
- */
-int vtd_verify_for_each_table(paddr_t root, const struct vtd_table_list *list);
 
 #endif

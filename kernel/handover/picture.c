@@ -8,8 +8,9 @@
 
 static void record_unit(const struct iommu_unit *u, struct node_unit_ser *out)
 {
-	struct vtd_unit_state state;
+	const struct vtd_tables tables = vtd_unit_tables(&u->vtd);
 	struct vtd_unit_snapshot s;
+	struct vtd_unit_state state;
 
 	vtd_unit_read_state(&u->vtd, &state);
 	vtd_unit_snapshot(&u->vtd, &state, &s);
@@ -18,7 +19,7 @@ static void record_unit(const struct iommu_unit *u, struct node_unit_ser *out)
 		.irta = s.irta, .iq_status_pa = u->status, .index = s.index, .ver = s.ver, .gsts = s.gsts,
 		.segment = s.segment,
 	};
-	vtd_root_buses(u->vtd.root, out->buses);
+	vtd_context_tables(&tables, out->context_tables);
 }
 
 int picture_record(const struct iommu *mmu, struct node *n)
@@ -46,7 +47,7 @@ int picture_record(const struct iommu *mmu, struct node *n)
 
 		n->device[n->nr_devices++] = (struct node_device_ser){
 			.unit = (uint32_t)d->unit, .domain = mmu->domain[d->domain].id,
-			.segment = d->segment, .rid = d->rid, .did = d->did,
+			.segment = d->segment, .rid = d->rid, .did = d->did, .pasid_dir_pa = d->pasid_dir,
 		};
 	}
 	n->next_domain_id = mmu->next_domain_id;
@@ -65,7 +66,7 @@ void picture_of_node(const struct node *n, struct picture *p)
 			.cap = u->cap, .ecap = u->ecap, .gsts = u->gsts, .rtaddr = u->rtaddr, .iqa = u->iqa,
 			.irta = u->irta,
 		};
-		memcpy(s->buses, u->buses, sizeof(s->buses));
+		memcpy(s->context_tables, u->context_tables, sizeof(s->context_tables));
 	}
 	for (uint32_t i = 0; i < n->nr_domains; i++) {
 		const struct node_domain_ser *d = &n->domain[i];
@@ -80,7 +81,7 @@ void picture_of_node(const struct node *n, struct picture *p)
 
 		p->device[p->nr_devices++] = (struct vtd_device_snapshot){
 			.unit = d->unit, .segment = d->segment, .rid = d->rid, .domain = d->domain,
-			.did = d->did,
+			.did = d->did, .pasid_dir = d->pasid_dir_pa,
 		};
 	}
 }

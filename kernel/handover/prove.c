@@ -222,9 +222,9 @@ struct recording {
 	uint16_t owner;
 };
 
-static int record_context_table(void *ctx, paddr_t table, int bus)
+static int record_context_table(void *ctx, paddr_t table, int index)
 {
-	(void)bus;
+	(void)index;
 	return prove_record_page(ctx, table, NODE_DIGEST_TABLE, NODE_NO_OWNER);
 }
 
@@ -239,11 +239,12 @@ static int record_ss_table(void *ctx, paddr_t table, unsigned level)
 int prove_record_tables(const struct iommu *mmu, struct node *n)
 {
 	for (size_t i = 0; i < mmu->nr_units; i++) {
+		const struct vtd_tables tables = vtd_unit_tables(&mmu->unit[i].vtd);
 		int err;
 
 		if (!mmu->unit[i].used)
 			continue;
-		err = vtd_context_for_each_table(mmu->unit[i].vtd.root, record_context_table, n);
+		err = vtd_context_for_each_table(&tables, record_context_table, n);
 		if (err)
 			return err;
 	}

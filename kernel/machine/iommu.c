@@ -3,9 +3,8 @@
 
 #include "errno.h"
 #include "platform/mmio.h"
-#include "vtd/context.h"
-#include "vtd/formats.h"
 #include "vtd/inval.h"
+#include "vtd/source.h"
 
 /* ---- bus masters ---------------------------------------------------------------------------- */
 
@@ -47,7 +46,7 @@ int iommu_domain_create(struct iommu *mmu, size_t unit, unsigned page_sizes, uns
 	const struct vtd_caps *caps = &mmu->unit[unit].vtd.caps;
 	struct vtd_ss_format fmt = {
 		.page_sizes = caps->page_sizes & page_sizes, .haw = mmu->dmar.haw,
-		.coherent = caps->coherent,
+		.coherent = vtd_unit_snoops_ss(&mmu->unit[unit].vtd),
 	};
 	struct iommu_domain *d = &mmu->domain[mmu->nr_domains];
 	int err;
@@ -101,24 +100,39 @@ static bool did_in_use(const struct iommu *mmu, size_t unit, uint16_t did)
 	return false;
 }
 
+static struct vtd_source source_in(const struct iommu *mmu, size_t domain, uint16_t did)
+{
+	const struct vtd_ss *ss = &mmu->domain[domain].ss;
+
+	return (struct vtd_source){ .top = ss->top, .levels = ss->levels, .did = did };
+}
+
+static struct vtd_source source_of(const struct iommu *mmu, const struct iommu_device *dev)
+{
+	struct vtd_source s = source_in(mmu, dev->domain, dev->did);
+
+	s.pasid_dir = dev->pasid_dir;
+	return s;
+}
+
 static int attach_rid(struct iommu *mmu, size_t unit, uint16_t segment, uint16_t rid, size_t domain,
 		      uint16_t did)
 {
-	struct iommu_unit *u = &mmu->unit[unit];
-	const struct vtd_ss *ss = &mmu->domain[domain].ss;
+	struct vtd_unit *u = &mmu->unit[unit].vtd;
+	struct vtd_source s = source_in(mmu, domain, did);
 	int err;
 
 	if (mmu->nr_devices == IOMMU_MAX_DEVICES)
 		return -ENOSPC;
-	err = vtd_context_set(u->vtd.root, rid, vtd_context_entry(ss->top, did, vtd_aw_of_levels(ss->levels)),
-			      u->vtd.caps.coherent);
+	err = vtd_source_set(u, rid, &s);
 	if (err)
 		return err;
 	/* Recorded before it is certain, so that whoever undoes it finds it. */
 	mmu->device[mmu->nr_devices++] = (struct iommu_device){
 		.unit = unit, .segment = segment, .rid = rid, .domain = (uint32_t)domain, .did = did,
+		.pasid_dir = s.pasid_dir,
 	};
-	return vtd_inval_context_added(&u->vtd, rid, did);
+	return vtd_inval_context_added(u, rid, did);
 }
 
 /* The DID under which an alias is in this domain already, or a fresh one. */
@@ -153,44 +167,51 @@ int iommu_attach(struct iommu *mmu, size_t fn, size_t domain)
 		return unit;
 	n = pci_requester_ids(mmu->fns, fn, ids);
 	err = did_for(mmu, (size_t)unit, segment, ids, n, domain, &did);
+	if (err)
+		return err;
 	for (size_t i = 0; i < n && !err; i++)
 		if (!iommu_device_of(mmu, segment, ids[i]))
 			err = attach_rid(mmu, (size_t)unit, segment, ids[i], domain, did);
-	while (err && mmu->nr_devices > before)
-		iommu_detach(mmu, segment, mmu->device[mmu->nr_devices - 1].rid);
-	/* The last detach frees the DID; if there was none to detach, nobody has. */
-	if (err && err != -EEXIST && !did_in_use(mmu, (size_t)unit, did))
+	if (!err)
+		return 0;
+	/* The last detach frees the DID, if its invalidation completes; without one nobody has. */
+	if (mmu->nr_devices == before && !did_in_use(mmu, (size_t)unit, did))
 		vtd_dids_free(&mmu->unit[unit].vtd.dids, did);
+	while (mmu->nr_devices > before)
+		iommu_detach(mmu, segment, mmu->device[mmu->nr_devices - 1].rid);
 	return err;
+}
+
+/* Out of the list and out of reach.  An id whose invalidation did not complete stays taken, and so
+ * do the PASID structures; @forget keeps away from them altogether, since they may be broken. */
+static int take_out(struct iommu *mmu, struct iommu_device *dev, bool forget)
+{
+	const struct iommu_device old = *dev;
+	struct vtd_unit *u = &mmu->unit[old.unit].vtd;
+	struct vtd_source s = source_of(mmu, dev);
+	const int err = vtd_source_clear(u, old.rid, old.did);
+
+	*dev = mmu->device[--mmu->nr_devices];
+	if (err)
+		return err;
+	if (!forget)
+		vtd_source_free_tables(&s);
+	if (!did_in_use(mmu, old.unit, old.did))
+		vtd_dids_free(&u->dids, old.did);
+	return 0;
 }
 
 int iommu_detach(struct iommu *mmu, uint16_t segment, uint16_t rid)
 {
 	struct iommu_device *dev = iommu_device_of(mmu, segment, rid);
-	struct iommu_device old;
-	struct vtd_unit *u;
-	int err;
 
-	if (!dev)
-		return -ENOENT;
-	old = *dev;
-	u = &mmu->unit[old.unit].vtd;
-	err = vtd_context_clear_present(u->root, rid, u->caps.coherent);
-	if (!err)
-		err = vtd_inval_context(u, rid, old.did);
-	if (!err)
-		err = vtd_context_zero(u->root, rid, u->caps.coherent);
-	*dev = mmu->device[--mmu->nr_devices];
-	/* An id whose invalidation did not complete stays taken. */
-	if (!err && !did_in_use(mmu, old.unit, old.did))
-		vtd_dids_free(&u->dids, old.did);
-	return err;
+	return dev ? take_out(mmu, dev, false) : -ENOENT;
 }
 
 int iommu_replace(struct iommu *mmu, uint16_t segment, uint16_t rid, size_t domain)
 {
 	struct iommu_device *dev = iommu_device_of(mmu, segment, rid);
-	const struct vtd_ss *ss = &mmu->domain[domain].ss;
+	struct vtd_source s, now;
 	struct vtd_unit *u;
 	uint16_t did, old;
 	int err;
@@ -201,16 +222,16 @@ int iommu_replace(struct iommu *mmu, uint16_t segment, uint16_t rid, size_t doma
 	err = vtd_dids_alloc(&u->dids, &did);
 	if (err)
 		return err;
-	err = vtd_context_replace(u->root, rid, vtd_context_entry(ss->top, did, vtd_aw_of_levels(ss->levels)),
-				  u->caps.coherent);
-	if (err) {
+	old = dev->did;
+	s = source_of(mmu, dev);
+	now = source_in(mmu, domain, did);
+	err = vtd_source_replace(u, rid, &s, &now);
+	if (s.did == old) {	/* nothing has changed */
 		vtd_dids_free(&u->dids, did);
 		return err;
 	}
-	old = dev->did;
 	dev->did = did;
 	dev->domain = (uint32_t)domain;
-	err = vtd_inval_context(u, rid, old);
 	if (!err && !did_in_use(mmu, dev->unit, old))
 		vtd_dids_free(&u->dids, old);
 	return err;
@@ -227,13 +248,13 @@ void iommu_fence(struct iommu *mmu, uint16_t segment, uint16_t rid)
 
 int iommu_leave(struct iommu *mmu, uint16_t segment, uint16_t rid)
 {
-	const struct iommu_device *dev = iommu_device_of(mmu, segment, rid);
+	struct iommu_device *dev = iommu_device_of(mmu, segment, rid);
 	const size_t domain = dev ? dev->domain : 0;
 	int err;
 
 	if (!dev)
 		return -ENOENT;
-	err = iommu_detach(mmu, segment, rid);
+	err = take_out(mmu, dev, true);
 	if (!iommu_domain_has_devices(mmu, domain))
 		forget_domain(mmu, domain);
 	return err;
@@ -241,10 +262,5 @@ int iommu_leave(struct iommu *mmu, uint16_t segment, uint16_t rid)
 
 int iommu_suppress_faults(struct iommu *mmu, size_t unit, uint16_t rid)
 {
-	struct vtd_unit *u = &mmu->unit[unit].vtd;
-	int err = vtd_context_set_fpd(u->root, rid, true, u->caps.coherent);
-
-	if (!err)
-		err = vtd_inval_global(u);	/* its entry has no DID to name */
-	return err;
+	return vtd_source_suppress_faults(&mmu->unit[unit].vtd, rid);
 }

@@ -10,6 +10,7 @@
 #include "vtd/fault.h"
 #include "vtd/pagetable.h"
 #include "vtd/snapshot.h"
+#include "vtd/source.h"
 #include "vtd/unit.h"
 
 #define IOMMU_MAX_FNS		4096
@@ -30,6 +31,7 @@ struct iommu_device {
 	uint16_t segment, rid;
 	uint32_t domain;	/* index into domains */
 	uint16_t did;
+	paddr_t pasid_dir;	/* scalable mode; else 0 */
 };
 
 struct iommu_unit {
@@ -44,6 +46,7 @@ struct iommu_unit {
 
 struct iommu {
 	struct vtd_dmar dmar;
+	uint8_t ttm;		/* table mode of all units; set before iommu_bring_up() */
 	struct iommu_unit unit[VTD_DMAR_MAX_DRHD];
 	size_t nr_units;	/* = dmar.nr_drhd */
 
@@ -98,10 +101,10 @@ int iommu_domain_create(struct iommu *mmu, size_t unit, unsigned page_sizes, uns
 
 /* Put all source ids of a function into a domain, under a fresh DID, or the one that an alias
  * has there already; then its DMA may start.
- * Return: 0; -ENOENT no unit; -ENOSPC; -EEXIST an id is in another domain; as vtd_context_set(). */
+ * Return: 0; -ENOENT no unit; -ENOSPC; -EEXIST an id is in another domain; as vtd_source_set(). */
 int iommu_attach(struct iommu *mmu, size_t fn, size_t domain);
 
-/* The other way: entries not present, caches invalidated, entries zeroed, DID free again. */
+/* The other way: entry not present, caches invalidated, entry zeroed, DID free again. */
 int iommu_detach(struct iommu *mmu, uint16_t segment, uint16_t rid);
 
 /* Detach, and forget the domain if that was its last device: nothing of it is handed on. */
@@ -120,7 +123,7 @@ void iommu_domain_destroy(struct iommu *mmu, size_t domain);
 void iommu_fence(struct iommu *mmu, uint16_t segment, uint16_t rid);
 
 /* No more fault records for a source id that has no domain: one is enough, and a device that
- * goes on trying would fill them.  Return: as vtd_context_set_fpd(), or of the invalidation. */
+ * goes on trying would fill them.  Return: as vtd_source_suppress_faults(). */
 int iommu_suppress_faults(struct iommu *mmu, size_t unit, uint16_t rid);
 
 /* Entry of a source id, or NULL. */

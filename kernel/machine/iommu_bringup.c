@@ -118,13 +118,21 @@ static int start_queue(struct iommu_unit *u)
 				u->ring, u->status);
 }
 
+/* Only from legacy to legacy mode can firmware's translation stay on until ours is live: another
+ * mode cannot be switched under way, and what it left in PASID tables is not followed. */
+static bool keeps_firmware_translation(const struct iommu_unit *u)
+{
+	return u->found.gsts & VTD_GSTS_TES && u->vtd.ttm == VTD_TTM_LEGACY &&
+	       FIELD_GET(VTD_RTADDR_TTM, u->found.rtaddr) == VTD_TTM_LEGACY;
+}
+
 /* DIDs of firmware's live tables: between our SRTP and the invalidation after it, caches may hold
  * both, so none of ours may be one of theirs.  What cannot be read is not followed. */
 static void reserve_firmware_dids(struct iommu_unit *u)
 {
 	const paddr_t root = u->found.rtaddr & VTD_RTADDR_RTA;
 
-	if (!(u->found.gsts & VTD_GSTS_TES) || !paging_is_readable(root, PAGE_SIZE))
+	if (!keeps_firmware_translation(u) || !paging_is_readable(root, PAGE_SIZE))
 		return;
 	for (unsigned bus = 0; bus < 256; bus++) {
 		const uint64_t entry = ((const uint64_t *)mem_ptr(root))[2 * bus];
@@ -143,18 +151,22 @@ static void reserve_firmware_dids(struct iommu_unit *u)
 	}
 }
 
-/* Another table mode cannot be switched under way, and its queue has other descriptors.  Bus
- * masters are off except for RMRR devices, which reach untranslated what they reach mapped. */
+/* Where the table mode changes, translation goes off first: bus masters are off except for RMRR
+ * devices, which reach untranslated what they reach mapped.  A unit that leaves scalable mode gets
+ * its new root at once, since our queue's descriptors are not legal in the old mode. */
 static int leave_foreign_mode(struct iommu_unit *u)
 {
-	int err;
+	const uint64_t ttm = FIELD_GET(VTD_RTADDR_TTM, u->found.rtaddr);
+	int err = 0;
 
-	if (!(u->found.gsts & VTD_GSTS_TES) ||
-	    FIELD_GET(VTD_RTADDR_TTM, u->found.rtaddr) == VTD_TTM_LEGACY)
-		return 0;
-	platform_log("vtd%u: firmware left another table mode on; off before our tables", u->vtd.index);
-	err = vtd_unit_disable_translation(&u->vtd);
-	return err ? err : vtd_unit_latch_root(&u->vtd, u->vtd.root);
+	if (u->found.gsts & VTD_GSTS_TES && !keeps_firmware_translation(u)) {
+		platform_log("vtd%u: firmware's translation is off before our tables: another table mode",
+			     u->vtd.index);
+		err = vtd_unit_disable_translation(&u->vtd);
+	}
+	if (!err && ttm != VTD_TTM_LEGACY && u->vtd.ttm == VTD_TTM_LEGACY)
+		err = vtd_unit_latch_root(&u->vtd, u->vtd.root);
+	return err;
 }
 
 /* Firmware's translation and protected regions stay until our tables are live. */
@@ -181,6 +193,11 @@ int iommu_bring_up(struct iommu *mmu)
 
 		if (!u->used)
 			continue;
+		if (mmu->ttm == VTD_TTM_SCALABLE && !u->vtd.caps.scalable_ss) {
+			platform_log("vtd%zu: has no scalable mode with second-stage tables", i);
+			return -EOPNOTSUPP;
+		}
+		u->vtd.ttm = mmu->ttm;
 		u->vtd.root = vtd_root_alloc(u->vtd.caps.coherent);
 		if (!u->vtd.root)
 			return -ENOMEM;

@@ -22,6 +22,7 @@
 #include "kho/setup_data.h"
 #include "vtd/context.h"
 #include "vtd/pagetable.h"
+#include "vtd/pasid.h"
 #include "tests/fixtures/kho_golden.h"
 #include "tests/fixtures/segments.h"
 
@@ -367,7 +368,7 @@ static void own_node(void)
 		.generation = 2, .tsc_khz = 2400000, .image_bytes = 200000, .results_pa = MIB(40),
 		.next_domain_id = 3, .nr_units = 1, .nr_domains = 2, .nr_devices = 2, .nr_ports = 1,
 		.nr_digests = 2,
-		.unit = { { .regs_pa = 0xfed90000, .rtaddr = MIB(41), .buses = { 1 } } },
+		.unit = { { .regs_pa = 0xfed90000, .rtaddr = MIB(41), .context_tables = { 1 } } },
 		.domain = { { .id = 1, .levels = 3, .top_pa = MIB(42) },
 			    { .id = 2, .levels = 3, .top_pa = MIB(43), .is_rmrr = 1 } },
 		.device = { { .domain = 1, .rid = 0x18, .did = 2 }, { .domain = 2, .rid = 0xa0, .did = 3 } },
@@ -499,39 +500,49 @@ static void frames(void)
 
 /* As fuzz_tables.c reads it. */
 struct tables_head {
-	uint64_t rtaddr, top[2], buses;
+	uint64_t rtaddr, top[2], tables, dir[3];
 	uint16_t rid[3], did[3];
 	uint8_t domain[3], levels[2], nr_devices;
 };
 
 /* Two devices, one with pages of two sizes. */
-static void tables(void)
+static void tables(const char *name, uint8_t ttm)
 {
 	const struct vtd_ss_format format = {
 		.levels = 3, .page_sizes = VTD_PG_4K | VTD_PG_2M, .addr_bits = 39, .haw = 47,
 		.coherent = true,
 	};
 	struct tables_head head = {
-		.buses = 3, .rid = { 0x18, 0x100 }, .did = { 2, 3 }, .domain = { 0, 1 },
-		.levels = { 3, 3 }, .nr_devices = 2,
+		.rid = { 0x18, 0x180 }, .did = { 2, 3 }, .domain = { 0, 1 }, .levels = { 3, 3 },
+		.nr_devices = 2,
 	};
+	struct vtd_tables t = { .ttm = ttm, .coherent = true };
+	uint64_t present[VTD_CONTEXT_TABLE_WORDS];
 
 	arena_reset(MIB(16), MIB(32));
-	head.rtaddr = vtd_root_alloc(true);
+	t.root = vtd_root_alloc(true);
 	for (unsigned i = 0; i < 2; i++) {
+		struct vtd_context_entry e;
 		struct vtd_ss ss;
 
 		assert_int_equal(vtd_ss_init(&ss, &format), 0);
 		assert_int_equal(vtd_ss_map(&ss, GIB(4), MIB(64), i ? PAGE_SIZE : MIB(2) + PAGE_SIZE,
 					    VTD_SS_RW), 0);
 		head.top[i] = ss.top;
-		assert_int_equal(vtd_context_set(head.rtaddr, head.rid[i],
-						 vtd_context_entry(ss.top, head.did[i],
-								   vtd_aw_of_levels(3)), true), 0);
+		e = vtd_context_entry(ss.top, head.did[i], VTD_AW_39BIT);
+		if (ttm == VTD_TTM_SCALABLE) {
+			head.dir[i] = vtd_pasid_alloc(
+				vtd_pasid_entry(ss.top, head.did[i], VTD_AW_39BIT, false), true);
+			e = vtd_scalable_context_entry(head.dir[i]);
+		}
+		assert_int_equal(vtd_context_set(&t, head.rid[i], e), 0);
 	}
-	seed_begin("tables", "two");
+	vtd_context_tables(&t, present);
+	head.tables = present[0];
+	head.rtaddr = t.root | FIELD_PREP(VTD_RTADDR_TTM, ttm);
+	seed_begin("tables", name);
 	put(&head, sizeof(head));
-	put_pages(MIB(16), MIB(16) + 16 * PAGE_SIZE);
+	put_pages(MIB(16), MIB(16) + 24 * PAGE_SIZE);
 	seed_end();
 }
 
@@ -617,7 +628,8 @@ int main(int argc, char **argv)
 	own_control();
 	own_bootparams();
 	frames();
-	tables();
+	tables("two", VTD_TTM_LEGACY);
+	tables("scalable", VTD_TTM_SCALABLE);
 	acpi();
 	return 0;
 }

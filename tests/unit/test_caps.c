@@ -18,7 +18,7 @@ static const struct {
 	uint64_t cap, ecap;
 	unsigned mgaw, sagaw, fro, nfr, iro, mamv;
 	uint32_t reg_bytes;
-	bool cm, esrtps, coherent, ir, pt, sc, smts, drain;
+	bool cm, esrtps, coherent, ir, pt, sc, scalable_ss, smpwcs, drain;
 } real[] = {
 	{ "caps.qemu_39bit",      0x10, 0x00d2008c22260206, 0xf00f4a, 39, 0x2, 0x220, 1, 0xf0, 18, 4096,
 	  .ir = true, .pt = true, .drain = true },
@@ -37,11 +37,14 @@ static const struct {
 	{ "caps.qemu_no_drain",   0x10, 0x0012008c222f0606, 0xf00f4a, 48, 0x6, 0x220, 1, 0xf0, 18, 4096,
 	  .ir = true, .pt = true },
 	{ "caps.qemu_scalable",   0x10, 0x00d2008c222f0606, 0x480080f00f4a, 48, 0x6, 0x220, 1, 0xf0, 18,
-	  4096, .ir = true, .pt = true, .smts = true, .drain = true },
+	  4096, .ir = true, .pt = true, .scalable_ss = true, .drain = true },
+	{ "caps.qemu_first_stage", 0x10, 0x00d2008c222f0606, 0x880000f00f4a, 48, 0x6, 0x220, 1, 0xf0, 18,
+	  4096, .ir = true, .pt = true, .drain = true },
 	{ "caps.skylake_sp",      0x10, 0x8d2078c106f0466, 0xf020df, 48, 0x4, 0x100, 8, 0x200, 18, 4096,
 	  .coherent = true, .ir = true, .pt = true, .sc = true, .drain = true },
 	{ "caps.sapphire_rapids", 0x60, 0x19ed008c40780c66, 0x3ee9e86f050df, 57, 0xc, 0x400, 1, 0x500, 45,
-	  4096, .coherent = true, .ir = true, .pt = true, .sc = true, .smts = true, .drain = true },
+	  4096, .coherent = true, .ir = true, .pt = true, .sc = true, .scalable_ss = true, .smpwcs = true,
+	  .drain = true },
 };
 
 static void test_real_values(void **state)
@@ -71,7 +74,8 @@ static void test_real_values(void **state)
 		assert_int_equal(c.ir, real[i].ir);
 		assert_int_equal(c.pt, real[i].pt);
 		assert_int_equal(c.sc, real[i].sc);
-		assert_int_equal(c.smts, real[i].smts);
+		assert_int_equal(c.scalable_ss, real[i].scalable_ss);
+		assert_int_equal(c.smpwcs, real[i].smpwcs);
 		assert_int_equal(c.drain_read && c.drain_write, real[i].drain);
 	}
 }

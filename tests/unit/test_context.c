@@ -9,6 +9,7 @@
 #include "arena.h"
 #include "errno.h"
 #include "platform/mem.h"
+#include "tests/unit/tables.h"
 #include "vtd/context.h"
 
 #define RID	0x0318		/* 03:03.0 */
@@ -63,20 +64,20 @@ static void test_set_and_get(void **state)
 
 	(void)state;
 	fresh();
-	assert_int_equal(vtd_context_get(root, RID, &e), -ENOENT);
-	assert_int_equal(vtd_context_set(root, RID, vtd_context_entry(0x5000, 7, VTD_AW_48BIT), true), 0);
+	assert_int_equal(vtd_context_get(LEGACY(root, true), RID, &e), -ENOENT);
+	assert_int_equal(vtd_context_set(LEGACY(root, true), RID, vtd_context_entry(0x5000, 7, VTD_AW_48BIT)), 0);
 	/* Bus 3 in the root table, device 3 function 0 in the context table. */
 	assert_int_equal(word(root + 3 * 16), (MIB(1) + 0x1000) | 1);
 	assert_int_equal(word(root + 3 * 16 + 8), 0);
 	assert_int_equal(word(MIB(1) + 0x1000 + 0x18 * 16), 0x5001);
 	assert_int_equal(word(MIB(1) + 0x1000 + 0x18 * 16 + 8), 0x702);
-	assert_int_equal(vtd_context_get(root, RID, &e), 0);
+	assert_int_equal(vtd_context_get(LEGACY(root, true), RID, &e), 0);
 	assert_int_equal(e.lo, 0x5001);
 	assert_int_equal(e.hi, 0x702);
-	assert_int_equal(vtd_context_get(root, RID + 1, &e), 0);
+	assert_int_equal(vtd_context_get(LEGACY(root, true), RID + 1, &e), 0);
 	assert_int_equal(e.lo | e.hi, 0);
 	/* A second device of the bus shares the table. */
-	assert_int_equal(vtd_context_set(root, 0x03ff, vtd_context_entry(0x6000, 8, VTD_AW_48BIT), true), 0);
+	assert_int_equal(vtd_context_set(LEGACY(root, true), 0x03ff, vtd_context_entry(0x6000, 8, VTD_AW_48BIT)), 0);
 	assert_int_equal(arena_pages_in_use, 2);
 	assert_int_equal(arena_flushed_bytes, 0);
 }
@@ -87,12 +88,12 @@ static void test_set_refusals(void **state)
 
 	(void)state;
 	fresh();
-	assert_int_equal(vtd_context_set(root, RID, (struct vtd_context_entry){ 0x5000, 2 }, true), -EINVAL);
-	assert_int_equal(vtd_context_set(root, RID, good, true), 0);
-	assert_int_equal(vtd_context_set(root, RID, good, true), -EEXIST);
+	assert_int_equal(vtd_context_set(LEGACY(root, true), RID, (struct vtd_context_entry){ 0x5000, 2 }), -EINVAL);
+	assert_int_equal(vtd_context_set(LEGACY(root, true), RID, good), 0);
+	assert_int_equal(vtd_context_set(LEGACY(root, true), RID, good), -EEXIST);
 	arena_reset(MIB(1), MIB(1) + PAGE_SIZE);
 	root = vtd_root_alloc(true);
-	assert_int_equal(vtd_context_set(root, RID, good, true), -ENOMEM);
+	assert_int_equal(vtd_context_set(LEGACY(root, true), RID, good), -ENOMEM);
 	assert_int_equal(word(root + 3 * 16), 0);
 	assert_int_equal(vtd_root_alloc(true), 0);
 }
@@ -103,19 +104,19 @@ static void test_removal_in_two_steps(void **state)
 
 	(void)state;
 	fresh();
-	assert_int_equal(vtd_context_clear_present(root, RID, true), -ENOENT);
-	assert_int_equal(vtd_context_zero(root, RID, true), -ENOENT);
-	assert_int_equal(vtd_context_set(root, RID, vtd_context_entry(0x5000, 7, VTD_AW_48BIT), true), 0);
-	assert_int_equal(vtd_context_zero(root, RID, true), -EBUSY);
-	assert_int_equal(vtd_context_clear_present(root, RID, true), 0);
-	assert_int_equal(vtd_context_get(root, RID, &e), 0);
+	assert_int_equal(vtd_context_clear_present(LEGACY(root, true), RID), -ENOENT);
+	assert_int_equal(vtd_context_zero(LEGACY(root, true), RID), -ENOENT);
+	assert_int_equal(vtd_context_set(LEGACY(root, true), RID, vtd_context_entry(0x5000, 7, VTD_AW_48BIT)), 0);
+	assert_int_equal(vtd_context_zero(LEGACY(root, true), RID), -EBUSY);
+	assert_int_equal(vtd_context_clear_present(LEGACY(root, true), RID), 0);
+	assert_int_equal(vtd_context_get(LEGACY(root, true), RID, &e), 0);
 	assert_int_equal(e.lo, 0x5000);		/* all but P stays until the invalidation */
 	assert_int_equal(e.hi, 0x702);
-	assert_int_equal(vtd_context_clear_present(root, RID, true), -ENOENT);
-	assert_int_equal(vtd_context_zero(root, RID, true), 0);
-	assert_int_equal(vtd_context_get(root, RID, &e), 0);
+	assert_int_equal(vtd_context_clear_present(LEGACY(root, true), RID), -ENOENT);
+	assert_int_equal(vtd_context_zero(LEGACY(root, true), RID), 0);
+	assert_int_equal(vtd_context_get(LEGACY(root, true), RID, &e), 0);
 	assert_int_equal(e.lo | e.hi, 0);
-	assert_int_equal(vtd_context_set(root, RID, vtd_context_entry(0x5000, 7, VTD_AW_48BIT), true), 0);
+	assert_int_equal(vtd_context_set(LEGACY(root, true), RID, vtd_context_entry(0x5000, 7, VTD_AW_48BIT)), 0);
 }
 
 static const struct {
@@ -140,13 +141,11 @@ static void test_replace(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(replacements); i++) {
 		print_message("# %s\n", replacements[i].name);
 		fresh();
-		assert_int_equal(vtd_context_replace(root, RID, (struct vtd_context_entry){ 0x6001, 0x802 },
-						     true), -ENOENT);
-		assert_int_equal(vtd_context_set(root, RID, vtd_context_entry(0x5000, 7, VTD_AW_48BIT),
-						 true), 0);
-		assert_int_equal(vtd_context_replace(root, RID, replacements[i].now, true),
+		assert_int_equal(vtd_context_replace(LEGACY(root, true), RID, (struct vtd_context_entry){ 0x6001, 0x802 }), -ENOENT);
+		assert_int_equal(vtd_context_set(LEGACY(root, true), RID, vtd_context_entry(0x5000, 7, VTD_AW_48BIT)), 0);
+		assert_int_equal(vtd_context_replace(LEGACY(root, true), RID, replacements[i].now),
 				 replacements[i].err);
-		assert_int_equal(vtd_context_get(root, RID, &e), 0);
+		assert_int_equal(vtd_context_get(LEGACY(root, true), RID, &e), 0);
 		assert_int_equal(e.lo, replacements[i].err ? 0x5001 : replacements[i].now.lo);
 		assert_int_equal(e.hi, replacements[i].err ? 0x702 : replacements[i].now.hi);
 	}
@@ -158,58 +157,59 @@ static void test_fpd(void **state)
 
 	(void)state;
 	fresh();
-	assert_int_equal(vtd_context_set_fpd(root, RID, true, true), -ENOENT);
-	assert_int_equal(vtd_context_set(root, RID, vtd_context_entry(0x5000, 7, VTD_AW_48BIT), true), 0);
-	assert_int_equal(vtd_context_set_fpd(root, RID + 8, true, true), 0);	/* not present */
-	assert_int_equal(vtd_context_get(root, RID + 8, &e), 0);
+	assert_int_equal(vtd_context_set_fpd(LEGACY(root, true), RID, true), -ENOENT);
+	assert_int_equal(vtd_context_set(LEGACY(root, true), RID, vtd_context_entry(0x5000, 7, VTD_AW_48BIT)), 0);
+	assert_int_equal(vtd_context_set_fpd(LEGACY(root, true), RID + 8, true), 0);	/* not present */
+	assert_int_equal(vtd_context_get(LEGACY(root, true), RID + 8, &e), 0);
 	assert_int_equal(e.lo, 2);
-	assert_int_equal(vtd_context_set_fpd(root, RID, true, true), 0);
-	assert_int_equal(vtd_context_get(root, RID, &e), 0);
+	assert_int_equal(vtd_context_set_fpd(LEGACY(root, true), RID, true), 0);
+	assert_int_equal(vtd_context_get(LEGACY(root, true), RID, &e), 0);
 	assert_int_equal(e.lo, 0x5003);
-	assert_int_equal(vtd_context_set_fpd(root, RID, false, true), 0);
-	assert_int_equal(vtd_context_get(root, RID, &e), 0);
+	assert_int_equal(vtd_context_set_fpd(LEGACY(root, true), RID, false), 0);
+	assert_int_equal(vtd_context_get(LEGACY(root, true), RID, &e), 0);
 	assert_int_equal(e.lo, 0x5001);
 }
 
-static int note_table(void *ctx, paddr_t table, int bus)
+static int note_table(void *ctx, paddr_t table, int index)
 {
-	static const struct { paddr_t table; int bus; } want[] = {
-		{ MIB(1), -1 }, { MIB(1) + 0x2000, 0 }, { MIB(1) + 0x1000, 3 }, { MIB(1) + 0x3000, 255 },
+	static const struct { paddr_t table; int index; } want[] = {
+		{ MIB(1), -1 }, { MIB(1) + 0x2000, 0 }, { MIB(1) + 0x1000, 6 }, { MIB(1) + 0x3000, 510 },
 	};
 	unsigned *n = ctx;
 
 	assert_in_range(*n, 0, 3);
 	assert_int_equal(table, want[*n].table);
-	assert_int_equal(bus, want[*n].bus);
+	assert_int_equal(index, want[*n].index);
 	return ++*n == 4 ? 42 : 0;
 }
 
 static void test_root_entries(void **state)
 {
-	uint64_t buses[4];
+	uint64_t tables[8];
 	paddr_t table = 0;
 	unsigned n = 0;
 
 	(void)state;
 	fresh();
-	assert_int_equal(vtd_context_set(root, RID, vtd_context_entry(0x5000, 7, VTD_AW_48BIT), true), 0);
-	assert_int_equal(vtd_context_set(root, 0x0010, vtd_context_entry(0x5000, 7, VTD_AW_48BIT), true), 0);
-	assert_int_equal(vtd_context_set(root, 0xffff, vtd_context_entry(0x5000, 7, VTD_AW_48BIT), true), 0);
-	vtd_root_buses(root, buses);
-	assert_int_equal(buses[0], 9);
-	assert_int_equal(buses[1] | buses[2], 0);
-	assert_int_equal(buses[3], 1ULL << 63);
-	assert_int_equal(vtd_context_for_each_table(root, note_table, &n), 42);
+	assert_int_equal(vtd_context_set(LEGACY(root, true), RID, vtd_context_entry(0x5000, 7, VTD_AW_48BIT)), 0);
+	assert_int_equal(vtd_context_set(LEGACY(root, true), 0x0010, vtd_context_entry(0x5000, 7, VTD_AW_48BIT)), 0);
+	assert_int_equal(vtd_context_set(LEGACY(root, true), 0xffff, vtd_context_entry(0x5000, 7, VTD_AW_48BIT)), 0);
+	vtd_context_tables(LEGACY(root, true), tables);
+	assert_int_equal(tables[0], 1 | 1 << 6);
+	for (unsigned i = 1; i < 7; i++)
+		assert_int_equal(tables[i], 0);
+	assert_int_equal(tables[7], 1ULL << 62);
+	assert_int_equal(vtd_context_for_each_table(LEGACY(root, true), note_table, &n), 42);
 	assert_int_equal(n, 4);
 
-	assert_int_equal(vtd_root_zero(root, 3, true, &table), -EBUSY);
-	assert_int_equal(vtd_root_clear_present(root, 3, true), 0);
-	assert_int_equal(vtd_root_clear_present(root, 3, true), -ENOENT);
+	assert_int_equal(vtd_root_zero(LEGACY(root, true), 3 << 8, &table), -EBUSY);
+	assert_int_equal(vtd_root_clear_present(LEGACY(root, true), 3 << 8), 0);
+	assert_int_equal(vtd_root_clear_present(LEGACY(root, true), 3 << 8), -ENOENT);
 	assert_int_equal(word(root + 3 * 16), MIB(1) + 0x1000);
-	assert_int_equal(vtd_root_zero(root, 3, true, &table), 0);
+	assert_int_equal(vtd_root_zero(LEGACY(root, true), 3 << 8, &table), 0);
 	assert_int_equal(table, MIB(1) + 0x1000);
 	assert_int_equal(word(root + 3 * 16), 0);
-	assert_int_equal(vtd_root_zero(root, 3, true, &table), -ENOENT);
+	assert_int_equal(vtd_root_zero(LEGACY(root, true), 3 << 8, &table), -ENOENT);
 }
 
 static void test_flushes_when_not_coherent(void **state)
@@ -219,19 +219,19 @@ static void test_flushes_when_not_coherent(void **state)
 	root = vtd_root_alloc(false);
 	assert_int_equal(arena_flushed_bytes, 4096);
 	arena_flushed_bytes = 0;
-	assert_int_equal(vtd_context_set(root, RID, vtd_context_entry(0x5000, 7, VTD_AW_48BIT), false), 0);
+	assert_int_equal(vtd_context_set(LEGACY(root, false), RID, vtd_context_entry(0x5000, 7, VTD_AW_48BIT)), 0);
 	assert_int_equal(arena_flushed_bytes, 4096 + 8 + 16);	/* table, root entry, context entry */
 	arena_flushed_bytes = 0;
-	assert_int_equal(vtd_context_replace(root, RID, (struct vtd_context_entry){ 0x6001, 0x802 }, false), 0);
+	assert_int_equal(vtd_context_replace(LEGACY(root, false), RID, (struct vtd_context_entry){ 0x6001, 0x802 }), 0);
 	assert_int_equal(arena_flushed_bytes, 16);
 	arena_flushed_bytes = 0;
-	assert_int_equal(vtd_context_clear_present(root, RID, false), 0);
+	assert_int_equal(vtd_context_clear_present(LEGACY(root, false), RID), 0);
 	assert_int_equal(arena_flushed_bytes, 8);
-	assert_int_equal(vtd_context_set_fpd(root, RID, true, false), 0);
+	assert_int_equal(vtd_context_set_fpd(LEGACY(root, false), RID, true), 0);
 	assert_int_equal(arena_flushed_bytes, 16);
-	assert_int_equal(vtd_context_zero(root, RID, false), 0);
+	assert_int_equal(vtd_context_zero(LEGACY(root, false), RID), 0);
 	assert_int_equal(arena_flushed_bytes, 32);
-	assert_int_equal(vtd_root_clear_present(root, 3, false), 0);
+	assert_int_equal(vtd_root_clear_present(LEGACY(root, false), 3 << 8), 0);
 	assert_int_equal(arena_flushed_bytes, 40);
 }
 

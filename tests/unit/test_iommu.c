@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "iommu_fake.h"
+#include "tests/unit/tables.h"
 #include "vtd/context.h"
 #include "vtd/did.h"
 
@@ -19,7 +20,7 @@ static struct vtd_context_entry entry_of(uint16_t rid)
 {
 	struct vtd_context_entry e = { 0 };
 
-	vtd_context_get(fake.latched_root, rid, &e);
+	vtd_context_get(LEGACY(fake.latched_root, true), rid, &e);
 	return e;
 }
 
@@ -132,7 +133,7 @@ static void test_silence(void **state)
 static void test_bring_up(void **state)
 {
 	const struct vtd_ss *ss;
-	uint64_t buses[4], perm, size;
+	uint64_t buses[8], perm, size;
 	paddr_t pa;
 
 	(void)state;
@@ -140,7 +141,7 @@ static void test_bring_up(void **state)
 	assert_true(fake.gsts & FAKE_TE);
 	assert_true(fake.gsts & FAKE_QIE);
 	assert_int_equal(fake.latched_root, mmu.unit[0].vtd.root);
-	vtd_root_buses(fake.latched_root, buses);
+	vtd_context_tables(LEGACY(fake.latched_root, true), buses);
 	assert_int_equal(buses[0], 1);
 	for (unsigned rid = 0; rid < 0x200; rid++)
 		assert_int_equal(present((uint16_t)rid), rid == USB_RID);

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "test_model_fixture.h"
+#include "tests/unit/tables.h"
 
 #define DID	5
 
@@ -18,11 +19,11 @@ static void denies(struct bench *b)
 	uint32_t fsts;
 	size_t n;
 
-	assert_int_equal(dma(b, RID, IOVA, 1), SPEC_FAULT_ROOT_P);
+	assert_int_equal(dma(b, RID, IOVA, 1), no_root(b));
 	assert_int_equal(vtd_fault_read_all(&b->u, &f, 1, &n, &fsts), 0);
 	assert_int_equal(n, 1);
 	assert_int_equal(f.rid, RID);
-	assert_int_equal(f.reason, SPEC_FAULT_ROOT_P);
+	assert_int_equal(f.reason, no_root(b));
 	assert_int_equal(f.addr, IOVA);
 	assert_false(f.is_read);
 	assert_int_equal(vtd_fault_clear(&b->u), 0);
@@ -184,7 +185,7 @@ static void map_and_unmap(struct bench *b)
 	mapped_init(b, &m, RID, DID);
 	assert_int_equal(dma(b, RID, IOVA + 8, 0x1111), 0);
 	assert_int_equal(at(m.page + 8), 0x1111);
-	assert_int_equal(dma(b, RID, IOVA + PAGE_SIZE, 1), SPEC_FAULT_WRITE);
+	assert_int_equal(dma(b, RID, IOVA + PAGE_SIZE, 1), not_mapped(b, SPEC_FAULT_WRITE));
 	/* It was asked for when absent; with caching mode that is remembered. */
 	map(b, &m.ss, DID, IOVA + PAGE_SIZE, m.page, PAGE_SIZE);
 	assert_int_equal(dma(b, RID, IOVA + PAGE_SIZE, 0x2222), 0);
@@ -192,14 +193,14 @@ static void map_and_unmap(struct bench *b)
 	model_prefetch(b->model);
 
 	unmap(b, &m.ss, DID, IOVA, PAGE_SIZE);
-	assert_int_equal(dma(b, RID, IOVA, 1), SPEC_FAULT_WRITE);
+	assert_int_equal(dma(b, RID, IOVA, 1), not_mapped(b, SPEC_FAULT_WRITE));
 	assert_int_equal(dma(b, RID, IOVA + PAGE_SIZE, 0x3333), 0);
 	unmap(b, &m.ss, DID, IOVA + PAGE_SIZE, PAGE_SIZE);
 	assert_int_equal(at(m.page), 0x3333);
 	assert_int_equal(detach(b, RID, DID), 0);
 	vtd_ss_free(&m.ss);
 	mem_free_pages(m.page, 0);
-	assert_int_equal(dma(b, RID, IOVA, 1), SPEC_FAULT_CONTEXT_P);
+	assert_int_equal(dma(b, RID, IOVA, 1), no_context(b));
 	/* What is left of it is the bus's context table. */
 	assert_int_equal(model_pages_in_use(), used + 1);
 }
@@ -229,8 +230,8 @@ static void map_large(struct bench *b)
 	unmap(b, &ss, DID, iova, len);
 	unmap(b, &ss, DID, GIB(4), MIB(4));
 	for (uint64_t off = 0; off < len; off += PAGE_SIZE)
-		assert_int_equal(dma(b, RID, iova + off, 1), SPEC_FAULT_WRITE);
-	assert_int_equal(dma(b, RID, GIB(4) + MIB(3), 1), SPEC_FAULT_WRITE);
+		assert_int_equal(dma(b, RID, iova + off, 1), not_mapped(b, SPEC_FAULT_WRITE));
+	assert_int_equal(dma(b, RID, GIB(4) + MIB(3), 1), not_mapped(b, SPEC_FAULT_WRITE));
 	assert_int_equal(detach(b, RID, DID), 0);
 	vtd_ss_free(&ss);
 }
@@ -252,7 +253,7 @@ static void too_early_or_not(void *ctx)
 	struct arrival *a = ctx;
 	const int rc = dma(a->b, RID, a->iova, 0xea);
 
-	if (rc && rc != SPEC_FAULT_WRITE)
+	if (rc && rc != not_mapped(a->b, SPEC_FAULT_WRITE))
 		a->unexpected = rc;
 	a->expected++;
 }
@@ -362,8 +363,15 @@ static void racing_write(void *ctx)
 
 static void replace(struct bench *b, const struct vtd_ss *to, uint16_t old_did, uint16_t new_did)
 {
-	assert_int_equal(vtd_context_replace(b->u.root, RID, entry_of(to, new_did), b->u.caps.coherent), 0);
-	assert_int_equal(vtd_inval_context(&b->u, RID, old_did), 0);
+	const struct vtd_tables t = vtd_unit_tables(&b->u);
+	struct vtd_context_entry e;
+	struct vtd_source s = { .did = old_did };
+	const struct vtd_source now = source_of(to, new_did);
+
+	assert_int_equal(vtd_context_get(&t, RID, &e), 0);
+	s.pasid_dir = is_scalable(b) ? e.lo & VTD_SCE_PASIDDIRPTR : 0;
+	assert_int_equal(vtd_source_replace(&b->u, RID, &s, &now), 0);
+	assert_int_equal(s.did, new_did);
 }
 
 enum { WARM = 1, EARLY = 2, WAYS = 4 };	/* caches full before; lines written back at once */
@@ -467,9 +475,10 @@ static void hand_over(struct bench *b)
 	assert_int_equal(vtd_unit_probe(&next.u, mu->regs), 0);
 	vtd_unit_mask_events(&next.u);
 	vtd_unit_read_state(&next.u, &found);
-	assert_int_equal(found.rtaddr, b->u.root);
+	assert_int_equal(found.rtaddr, b->u.root | (uint64_t)b->u.ttm << 10);
 	assert_true(found.gsts & SPEC_GSTS_TES);
-	next.u.root = found.rtaddr;
+	next.u.root = ALIGN_DOWN(found.rtaddr, PAGE_SIZE);
+	next.u.ttm = b->u.ttm;
 	assert_int_equal(vtd_dids_reserve(&next.u.dids, DID), 0);
 	if (next.u.caps.qi) {
 		assert_int_equal(vtd_qi_take_over(&next.u, true, mem_alloc_pages(0), mem_alloc_pages(0)), 0);
@@ -490,7 +499,7 @@ static void hand_over(struct bench *b)
 	map(&next, &ss, DID, IOVA + MIB(4), m.page, PAGE_SIZE);
 	assert_int_equal(dma(&next, RID, IOVA + MIB(4), 0x7777), 0);
 	unmap(&next, &ss, DID, IOVA, PAGE_SIZE);
-	assert_int_equal(dma(&next, RID, IOVA, 1), SPEC_FAULT_WRITE);
+	assert_int_equal(dma(&next, RID, IOVA, 1), not_mapped(&next, SPEC_FAULT_WRITE));
 	assert_int_equal(detach(&next, RID, DID), 0);
 	vtd_ss_free(&ss);
 }
@@ -512,7 +521,7 @@ static void shut_down(struct bench *b)
 		assert_int_equal(vtd_qi_stop(&b->u), 0);
 	assert_int_equal(model_unit(b->model)->gsts & (SPEC_GSTS_TES | SPEC_GSTS_QIES), 0);
 	/* And up again: SRTP and the flush are needed anew, and some interface to do it with. */
-	if (b->u.caps.ver_major >= SPEC_VER_MAJOR_QI_ONLY) {
+	if (b->u.caps.ver_major >= SPEC_VER_MAJOR_QI_ONLY || is_scalable(b)) {
 		assert_int_equal(vtd_unit_set_root(&b->u, b->u.root), -EOPNOTSUPP);
 		return;
 	}
@@ -669,14 +678,14 @@ static void free_page_still_mapped(void)
 
 static void clear_without_invalidation(void)
 {
-	assert_int_equal(vtd_context_clear_present(bad.u.root, RID, bad.u.caps.coherent), 0);
+	assert_int_equal(vtd_context_clear_present(LEGACY(bad.u.root, bad.u.caps.coherent), RID), 0);
 	assert_int_equal(dma(&bad, RID, IOVA, 2), 0);		/* still lets it through */
 }
 
 static void zero_before_invalidation(void)
 {
-	assert_int_equal(vtd_context_clear_present(bad.u.root, RID, bad.u.caps.coherent), 0);
-	assert_int_equal(vtd_context_zero(bad.u.root, RID, bad.u.caps.coherent), 0);
+	assert_int_equal(vtd_context_clear_present(LEGACY(bad.u.root, bad.u.caps.coherent), RID), 0);
+	assert_int_equal(vtd_context_zero(LEGACY(bad.u.root, bad.u.caps.coherent), RID), 0);
 }
 
 /* The context cache alone is not enough: the IOTLB is asked first. */
@@ -684,7 +693,7 @@ static void context_without_iotlb(void)
 {
 	const struct vtd_qi_desc cc = vtd_qi_cc(VTD_G_SELECTIVE, DID, RID);
 
-	assert_int_equal(vtd_context_clear_present(bad.u.root, RID, bad.u.caps.coherent), 0);
+	assert_int_equal(vtd_context_clear_present(LEGACY(bad.u.root, bad.u.caps.coherent), RID), 0);
 	assert_int_equal(vtd_qi_submit(&bad.u, &cc, 1), 0);
 	assert_int_equal(dma(&bad, RID, IOVA, 2), 0);
 }
@@ -696,7 +705,7 @@ static void context_under_another_did(void)
 		vtd_qi_cc(VTD_G_SELECTIVE, DID + 1, RID), vtd_qi_iotlb(VTD_G_DOMAIN, DID, 0, 0, false),
 	};
 
-	assert_int_equal(vtd_context_clear_present(bad.u.root, RID, bad.u.caps.coherent), 0);
+	assert_int_equal(vtd_context_clear_present(LEGACY(bad.u.root, bad.u.caps.coherent), RID), 0);
 	assert_int_equal(vtd_qi_submit(&bad.u, d, 2), 0);
 	assert_int_equal(dma(&bad, RID, IOVA, 2), 0);
 }
@@ -707,7 +716,7 @@ static void iotlb_before_context(void)
 		vtd_qi_iotlb(VTD_G_DOMAIN, DID, 0, 0, false), vtd_qi_cc(VTD_G_SELECTIVE, DID, RID),
 	};
 
-	assert_int_equal(vtd_context_clear_present(bad.u.root, RID, bad.u.caps.coherent), 0);
+	assert_int_equal(vtd_context_clear_present(LEGACY(bad.u.root, bad.u.caps.coherent), RID), 0);
 	assert_int_equal(vtd_qi_submit(&bad.u, d, 2), 0);
 }
 
@@ -716,8 +725,7 @@ static void replace_invalidates_new_did(void)
 	struct vtd_ss to;
 
 	new_table(&bad, &to);
-	assert_int_equal(vtd_context_replace(bad.u.root, RID, entry_of(&to, DID + 1),
-					     bad.u.caps.coherent), 0);
+	assert_int_equal(vtd_context_replace(LEGACY(bad.u.root, bad.u.caps.coherent), RID, entry_of(&to, DID + 1)), 0);
 	assert_int_equal(vtd_inval_context(&bad.u, RID, DID + 1), 0);
 	assert_int_equal(dma(&bad, RID, IOVA, 3), 0);		/* still into the old page */
 	assert_int_equal(at(bad_a.page), 3);
@@ -736,7 +744,7 @@ static void reuse_did_before_invalidation(void)
 {
 	struct vtd_ss to;
 
-	assert_int_equal(vtd_context_clear_present(bad.u.root, RID, bad.u.caps.coherent), 0);
+	assert_int_equal(vtd_context_clear_present(LEGACY(bad.u.root, bad.u.caps.coherent), RID), 0);
 	new_table(&bad, &to);
 	attach(&bad, RID + 8, &to, DID);
 }
@@ -748,7 +756,7 @@ static void free_tables_of_a_live_domain(void)
 
 static void free_before_the_context_is_flushed(void)
 {
-	assert_int_equal(vtd_context_clear_present(bad.u.root, RID, bad.u.caps.coherent), 0);
+	assert_int_equal(vtd_context_clear_present(LEGACY(bad.u.root, bad.u.caps.coherent), RID), 0);
 	vtd_ss_free(&bad_a.ss);
 }
 
@@ -760,8 +768,7 @@ static void did_aliasing(void)
 
 	new_table(&bad, &other);
 	map(&bad, &other, DID, IOVA, page, PAGE_SIZE);
-	assert_int_equal(vtd_context_set(bad.u.root, RID + 8, entry_of(&other, DID),
-					 bad.u.caps.coherent), 0);
+	assert_int_equal(vtd_context_set(LEGACY(bad.u.root, bad.u.caps.coherent), RID + 8, entry_of(&other, DID)), 0);
 	assert_int_equal(dma(&bad, RID + 8, IOVA, 0xa11a5), 0);		/* no fault anywhere */
 	assert_int_equal(at(bad_a.page), 0xa11a5);			/* in the wrong memory */
 	assert_int_equal(at(page), 0);
@@ -807,8 +814,7 @@ static void map_without_invalidation(void)
 static void attach_without_invalidation(void)
 {
 	assert_int_equal(dma(&bad, RID + 8, IOVA, 1), SPEC_FAULT_CONTEXT_P);
-	assert_int_equal(vtd_context_set(bad.u.root, RID + 8, entry_of(&bad_a.ss, DID),
-					 bad.u.caps.coherent), 0);
+	assert_int_equal(vtd_context_set(LEGACY(bad.u.root, bad.u.caps.coherent), RID + 8, entry_of(&bad_a.ss, DID)), 0);
 	assert_int_equal(dma(&bad, RID + 8, IOVA, 1), SPEC_FAULT_CONTEXT_P);
 }
 
@@ -883,7 +889,7 @@ static void did_beyond_the_unit(void)
 	struct vtd_ss to;
 
 	new_table(&bad, &to);
-	assert_int_equal(vtd_context_set(bad.u.root, RID + 8, entry_of(&to, 0x4444), true), 0);
+	assert_int_equal(vtd_context_set(LEGACY(bad.u.root, true), RID + 8, entry_of(&to, 0x4444)), 0);
 	assert_int_equal(dma(&bad, RID + 8, IOVA, 1), SPEC_FAULT_CONTEXT_RSVD);
 }
 

@@ -10,10 +10,11 @@
 #include "platform/mmio.h"
 #include "tests/model/model.h"
 #include "tests/model/spec.h"
-#include "vtd/context.h"
+#include "tests/unit/tables.h"
 #include "vtd/fault.h"
 #include "vtd/inval.h"
 #include "vtd/pagetable.h"
+#include "vtd/source.h"
 #include "vtd/unit.h"
 
 #define REGS		UINT64_C(0xfed90000)
@@ -33,14 +34,41 @@ static const struct {
 	{ "esrtps",             { .esrtps = true, .sslps = 3, .mamv = 9 } },
 	{ "queue_only",         { .major = 6, .coherent = true, .mgaw = 57, .mamv = 45, .sslps = 3 } },
 	{ "no_psi",             { .no_psi = true, .sagaw = 2, .mgaw = 39, .nd = 2 } },
+	{ "scalable",           { .smts = true, .coherent = true, .smpwcs = true } },
+	{ "scalable_no_c",      { .smts = true } },
+	{ "scalable_no_snoop",  { .smts = true, .coherent = true, .rps = true } },
+	{ "scalable_cm",        { .smts = true, .cm = true, .smpwcs = true } },
+	{ "scalable_v6",        { .major = 6, .smts = true, .coherent = true, .smpwcs = true, .rps = true,
+				  .esrtps = true, .mgaw = 57, .mamv = 45, .sslps = 3 } },
 	{ "protected",          { .major = 4, .pmr = true, .coherent = true, .nfr = 8, .ir = true } },
 };
 
-/* One unit as the kernel holds it. */
+/* One unit as the kernel holds it, in scalable mode if it has that. */
 struct bench {
 	struct vtd_unit u;
 	unsigned model;
 };
+
+static inline bool is_scalable(const struct bench *b)
+{
+	return b->u.ttm == VTD_TTM_SCALABLE;
+}
+
+/* The two modes have names of their own for the same mishap. */
+static inline int no_context(const struct bench *b)
+{
+	return is_scalable(b) ? SPEC_FAULT_S_CONTEXT_P : SPEC_FAULT_CONTEXT_P;
+}
+
+static inline int not_mapped(const struct bench *b, int legacy)
+{
+	return is_scalable(b) ? SPEC_FAULT_S_SS_P : legacy;
+}
+
+static inline int no_root(const struct bench *b)
+{
+	return is_scalable(b) ? SPEC_FAULT_S_ROOT_P : SPEC_FAULT_ROOT_P;
+}
 
 static inline void bench_add(struct bench *b, const struct model_traits *t)
 {
@@ -51,6 +79,7 @@ static inline void bench_add(struct bench *b, const struct model_traits *t)
 	memset(&b->u, 0, sizeof(b->u));
 	b->u.index = b->model;
 	assert_int_equal(vtd_unit_probe(&b->u, model_unit(b->model)->regs), 0);
+	b->u.ttm = t->smts ? VTD_TTM_SCALABLE : VTD_TTM_LEGACY;
 }
 
 /* As iommu_bring_up() does it. */
@@ -79,7 +108,7 @@ static inline void bench_init(struct bench *b, const struct model_traits *t)
 static inline void new_table(const struct bench *b, struct vtd_ss *ss)
 {
 	struct vtd_ss_format fmt = {
-		.page_sizes = b->u.caps.page_sizes, .haw = 39, .coherent = b->u.caps.coherent,
+		.page_sizes = b->u.caps.page_sizes, .haw = 39, .coherent = vtd_unit_snoops_ss(&b->u),
 	};
 
 	assert_int_equal(vtd_caps_pick_levels(&b->u.caps, 39, &fmt.levels), 0);
@@ -92,19 +121,32 @@ static inline struct vtd_context_entry entry_of(const struct vtd_ss *ss, uint16_
 	return vtd_context_entry(ss->top, did, vtd_aw_of_levels(ss->levels));
 }
 
+static inline struct vtd_source source_of(const struct vtd_ss *ss, uint16_t did)
+{
+	return (struct vtd_source){ .top = ss->top, .levels = ss->levels, .did = did };
+}
+
 static inline void attach(struct bench *b, uint16_t rid, const struct vtd_ss *ss, uint16_t did)
 {
-	assert_int_equal(vtd_context_set(b->u.root, rid, entry_of(ss, did), b->u.caps.coherent), 0);
+	struct vtd_source s = source_of(ss, did);
+
+	assert_int_equal(vtd_source_set(&b->u, rid, &s), 0);
 	assert_int_equal(vtd_inval_context_added(&b->u, rid, did), 0);
 }
 
 static inline int detach(struct bench *b, uint16_t rid, uint16_t did)
 {
-	int rc = vtd_context_clear_present(b->u.root, rid, b->u.caps.coherent);
+	const struct vtd_tables t = vtd_unit_tables(&b->u);
+	struct vtd_source s = { .did = did };
+	struct vtd_context_entry e;
+	int rc;
 
+	assert_int_equal(vtd_context_get(&t, rid, &e), 0);
+	s.pasid_dir = is_scalable(b) ? e.lo & VTD_SCE_PASIDDIRPTR : 0;
+	rc = vtd_source_clear(&b->u, rid, did);
 	if (!rc)
-		rc = vtd_inval_context(&b->u, rid, did);
-	return rc ? rc : vtd_context_zero(b->u.root, rid, b->u.caps.coherent);
+		vtd_source_free_tables(&s);
+	return rc;
 }
 
 static inline void map(struct bench *b, struct vtd_ss *ss, uint16_t did, iova_t iova, paddr_t pa, uint64_t len)

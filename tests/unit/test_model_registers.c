@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "test_model_fixture.h"
+#include "tests/unit/tables.h"
 
 static struct bench b;
 
@@ -504,7 +505,7 @@ static void test_tail_beyond_the_queue(void **state)
 
 static void test_wraps_many_times(void **state)
 {
-	static struct vtd_qi_desc many[VTD_QI_MAX_SUBMIT];
+	static struct vtd_qi_desc many[VTD_QI_MAX_SUBMIT(16)];
 
 	(void)state;
 	bench_init(&b, &(struct model_traits){ .coherent = true });
@@ -621,7 +622,7 @@ static void test_fpd_silences(void **state)
 	(void)state;
 	bench_init(&b, &(struct model_traits){ .coherent = true });
 	mapped_init(&b, &m, RID, 5);
-	assert_int_equal(vtd_context_set_fpd(b.u.root, RID + 8, true, true), 0);
+	assert_int_equal(vtd_context_set_fpd(LEGACY(b.u.root, true), RID + 8, true), 0);
 	assert_int_equal(dma(&b, RID + 8, IOVA, 1), SPEC_FAULT_CONTEXT_P);
 	assert_int_equal(rd(SPEC_FSTS), 0);
 	assert_int_equal(dma(&b, 0x0300, IOVA, 1), SPEC_FAULT_ROOT_P);	/* not qualified */

@@ -9,6 +9,7 @@
 
 #include "iommu_fake.h"
 #include "kernel/handover/picture.h"
+#include "tests/unit/tables.h"
 #include "vtd/context.h"
 #include "vtd/did.h"
 
@@ -18,7 +19,7 @@ static bool present(uint16_t rid)
 {
 	struct vtd_context_entry e = { 0 };
 
-	vtd_context_get(mmu.unit[0].vtd.root, rid, &e);
+	vtd_context_get(LEGACY(mmu.unit[0].vtd.root, true), rid, &e);
 	return e.lo & 1;
 }
 

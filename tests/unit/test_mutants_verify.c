@@ -7,6 +7,7 @@
 
 #include "arena.h"
 #include "platform/mem.h"
+#include "tests/unit/tables.h"
 #include "vtd/context.h"
 #include "vtd/pagetable.h"
 #include "vtd/verify.h"
@@ -39,21 +40,19 @@ static void test_equal_dids_of_two_units(void **state)
 			.id = i, .levels = ss.levels, .top = ss.top, .addr_bits = ss.addr_bits,
 			.page_sizes = ss.page_sizes, .table_pages = ss.table_pages,
 		};
-		device[i] = (struct vtd_device_snapshot){ i, 0, RID, i, DID };
+		device[i] = (struct vtd_device_snapshot){ i, 0, RID, i, DID, 0 };
 	}
 	for (uint32_t i = 0; i < 2; i++) {
 		struct vtd_unit_snapshot unit = {
 			.index = i, .ver = 0x10, .cap = 0x00d2008c222f0606, .ecap = 0xf00f4a,
-			.rtaddr = vtd_root_alloc(true), .buses = { 1 },
+			.rtaddr = vtd_root_alloc(true), .context_tables = { 1 },
 		};
 		const struct vtd_verify v = {
 			.unit = &unit, .domains = domain, .nr_domains = 2, .devices = device,
 			.nr_devices = 2, .haw = 39, .max_tables = 64, .page_ok = any_page,
 		};
 
-		assert_int_equal(vtd_context_set(unit.rtaddr, RID,
-						 vtd_context_entry(domain[i].top, DID, VTD_AW_39BIT),
-						 true), 0);
+		assert_int_equal(vtd_context_set(LEGACY(unit.rtaddr, true), RID, vtd_context_entry(domain[i].top, DID, VTD_AW_39BIT)), 0);
 		assert_true(vtd_verify_unit(&v, &res));
 	}
 }

@@ -144,14 +144,14 @@ static void test_submit(void **state)
 	assert_int_equal(guard[0], 0xdeadbeef);
 	assert_int_equal(guard[2], 0xdeadbeef);
 	assert_int_equal(u.qi.submitted, 4);
-	assert_int_equal(vtd_qi_submit(&u, d, VTD_QI_MAX_SUBMIT + 1), -EINVAL);
+	assert_int_equal(vtd_qi_submit(&u, d, VTD_QI_MAX_SUBMIT(16) + 1), -EINVAL);
 	u.qi.on = false;
 	assert_int_equal(vtd_qi_submit(&u, d, 2), -EINVAL);
 }
 
 static void test_wraps_at_queue_end(void **state)
 {
-	static struct vtd_qi_desc d[VTD_QI_MAX_SUBMIT];
+	static struct vtd_qi_desc d[VTD_QI_MAX_SUBMIT(16)];
 	unsigned executed = 0;
 
 	(void)state;
@@ -175,7 +175,7 @@ static void test_wraps_at_queue_end(void **state)
 
 static void test_full_queue(void **state)
 {
-	static struct vtd_qi_desc d[VTD_QI_MAX_SUBMIT];
+	static struct vtd_qi_desc d[VTD_QI_MAX_SUBMIT(16)];
 
 	(void)state;
 	start();

@@ -9,6 +9,7 @@
 #include "arena.h"
 #include "errno.h"
 #include "platform/mem.h"
+#include "tests/unit/tables.h"
 #include "vtd/context.h"
 #include "vtd/pagetable.h"
 #include "vtd/verify.h"
@@ -68,8 +69,8 @@ static void attach(uint16_t rid, const struct vtd_ss *ss, uint32_t domain, uint1
 	const struct vtd_context_entry e =
 		vtd_context_entry(ss->top, did, vtd_aw_of_levels(ss->levels));
 
-	assert_int_equal(vtd_context_set(root, rid, e, true), 0);
-	devices[nr_devices++] = (struct vtd_device_snapshot){ 0, 0, rid, domain, did };
+	assert_int_equal(vtd_context_set(LEGACY(root, true), rid, e), 0);
+	devices[nr_devices++] = (struct vtd_device_snapshot){ 0, 0, rid, domain, did, 0 };
 }
 
 static void build(void)
@@ -96,7 +97,7 @@ static void build(void)
 	unit = (struct vtd_unit_snapshot){
 		.ver = 0x10, .cap = 0x00d2008c222f0606, .ecap = 0xf00f4a, .rtaddr = root,
 	};
-	vtd_root_buses(root, unit.buses);
+	vtd_context_tables(LEGACY(root, true), unit.context_tables);
 	v = (struct vtd_verify){
 		.unit = &unit, .domains = domains, .nr_domains = 3, .devices = devices,
 		.nr_devices = 4, .haw = 39, .max_tables = 64, .page_ok = page_ok,
@@ -146,7 +147,10 @@ static uint64_t *ss_word(iova_t iova, unsigned level)
 static void bad_caps(void) { unit.cap = 0; }
 static void bad_haw(void) { v.haw = 12; }
 static void scalable_mode(void) { unit.rtaddr |= 1 << 10; }
+static void reserved_mode(void) { unit.rtaddr |= 2 << 10; }
 static void rtaddr_low_bit(void) { unit.rtaddr |= 1; }
+static void odd_bit(void) { unit.context_tables[0] |= 2; }
+static void pasid_dir_in_legacy_mode(void) { devices[0].pasid_dir = 0x5000; }
 static void unknown_domain(void) { devices[0].domain = 7; }
 static void levels_not_in_sagaw(void) { domains[0].levels = 5; }
 static void levels_of_record_wrong(void) { domains[0].levels = 3; domains[0].table_pages = 0; }
@@ -225,6 +229,9 @@ static const struct {
 	{ "verify.caps",                 bad_caps,              VTD_BAD_CAPS, 1 },
 	{ "verify.haw",                  bad_haw,               VTD_BAD_CAPS, 1 },
 	{ "verify.scalable_mode",        scalable_mode,         VTD_BAD_MODE, 1 },
+	{ "verify.reserved_mode",        reserved_mode,         VTD_BAD_MODE, 1 },
+	{ "verify.odd_bit_in_legacy",    odd_bit,               VTD_ROOT_MISSING, 1 },
+	{ "verify.pasid_dir_in_legacy",  pasid_dir_in_legacy_mode, VTD_BAD_SNAPSHOT, 1 },
 	{ "verify.rtaddr_low_bit",       rtaddr_low_bit,        VTD_BAD_MODE, 1 },
 	{ "verify.unknown_domain",       unknown_domain,        VTD_BAD_SNAPSHOT, 1 },
 	{ "verify.levels_not_in_sagaw",  levels_not_in_sagaw,   VTD_BAD_SNAPSHOT, 2 },
@@ -296,7 +303,7 @@ static void test_every_kind_is_tested(void **state)
 {
 	(void)state;
 	for (unsigned kind = 0; kind < VTD_VIOLATION_KINDS; kind++) {
-		bool found = false;
+		bool found = kind >= VTD_PASID_TABLE && kind <= VTD_PASID_TYPE;	/* test_verify_scalable.c */
 
 		assert_string_not_equal(vtd_violation_name(kind), "unknown violation");
 		for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
@@ -331,142 +338,12 @@ static void test_kept_empty_context_table(void **state)
 	(void)state;
 	build();
 	/* A device that is blocked on purpose: its table stays, its entry is not present, FPD set. */
-	assert_int_equal(vtd_context_set(root, 0x0700, vtd_context_entry(0x5000, 9, VTD_AW_48BIT), true), 0);
-	assert_int_equal(vtd_context_clear_present(root, 0x0700, true), 0);
-	assert_int_equal(vtd_context_zero(root, 0x0700, true), 0);
-	assert_int_equal(vtd_context_set_fpd(root, 0x0700, true, true), 0);
-	vtd_root_buses(root, unit.buses);
+	assert_int_equal(vtd_context_set(LEGACY(root, true), 0x0700, vtd_context_entry(0x5000, 9, VTD_AW_48BIT)), 0);
+	assert_int_equal(vtd_context_clear_present(LEGACY(root, true), 0x0700), 0);
+	assert_int_equal(vtd_context_zero(LEGACY(root, true), 0x0700), 0);
+	assert_int_equal(vtd_context_set_fpd(LEGACY(root, true), 0x0700, true), 0);
+	vtd_context_tables(LEGACY(root, true), unit.context_tables);
 	assert_true(vtd_verify_unit(&v, &res));
-}
-
-/* ---- listing -------------------------------------------------------------------------------- */
-
-struct listed {
-	paddr_t page[32];
-	enum vtd_table_kind kind[32];
-	size_t n;
-};
-
-static int note(void *ctx, enum vtd_table_kind kind, paddr_t page)
-{
-	struct listed *l = ctx;
-
-	if (l->n < ARRAY_SIZE(l->page)) {
-		l->page[l->n] = page;
-		l->kind[l->n] = kind;
-	}
-	l->n++;
-	return 0;
-}
-
-static struct vtd_table_list list_into(struct listed *l)
-{
-	l->n = 0;
-	return (struct vtd_table_list){ .page_ok = page_ok, .table = note, .ctx = l, .max_tables = 64 };
-}
-
-static void test_listing(void **state)
-{
-	struct listed l;
-	const struct vtd_table_list list = list_into(&l);
-
-	(void)state;
-	build();
-	assert_int_equal(vtd_verify_for_each_table(root, &list), 0);
-	assert_int_equal(l.n, 3 + nic_ss.table_pages + disk_ss.table_pages);
-	assert_int_equal(l.page[0], root);
-	assert_int_equal(l.kind[0], VTD_TABLE_ROOT);
-	assert_int_equal(l.page[1], *root_word(0, 0) & ~0xfffULL);
-	assert_int_equal(l.kind[1], VTD_TABLE_CONTEXT);
-	assert_int_equal(l.page[2], nic_ss.top);
-	assert_int_equal(l.kind[2], VTD_TABLE_SS);
-	assert_int_equal(l.kind[2 + nic_ss.table_pages], VTD_TABLE_CONTEXT);
-	assert_int_equal(l.page[3 + nic_ss.table_pages], disk_ss.top);
-	/* No page twice, though two devices share a domain. */
-	for (size_t i = 0; i < l.n; i++)
-		for (size_t j = 0; j < i; j++)
-			assert_int_not_equal(l.page[i], l.page[j]);
-}
-
-static void pass_through_only(void) { *context_word(NIC, 0) |= 2 << 2; }
-
-static const struct { const char *name; void (*damage)(void); int err; } listings[] = {
-	{ "list.root_page",        root_page_bad, -EBADMSG },
-	{ "list.context_page",     context_page_bad, -EBADMSG },
-	{ "list.lower_page",       lower_page_bad, -EBADMSG },
-	{ "list.table_outside",    table_outside, -EBADMSG },
-	{ "list.impossible_width", context_aw, 0 },
-	{ "list.fan",              ss_fan, -ELOOP },
-	{ "list.cycle_ends",       ss_cycle, 0 },
-	{ "list.pass_through_has_no_table", pass_through_only, 0 },
-};
-
-static void width_zero(void) { *context_word(NIC, 1) &= ~7ULL; }
-static void width_six(void) { *context_word(NIC, 1) |= 7; }
-
-static void test_listing_refuses(void **state)
-{
-	struct listed l;
-	const struct vtd_table_list list = list_into(&l);
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(listings); i++) {
-		print_message("# %s\n", listings[i].name);
-		build();
-		listings[i].damage();
-		assert_int_equal(vtd_verify_for_each_table(root, &list), listings[i].err);
-	}
-	build();
-	width_zero();
-	assert_int_equal(vtd_verify_for_each_table(root, &list), -EBADMSG);
-	build();
-	width_six();
-	assert_int_equal(vtd_verify_for_each_table(root, &list), -EBADMSG);
-	assert_int_equal(vtd_verify_for_each_table(0, &list), -EBADMSG);
-	assert_int_equal(vtd_verify_for_each_table(root + 8, &list), -EBADMSG);
-}
-
-static bool any_page(void *ctx, paddr_t page)
-{
-	(void)ctx;
-	(void)page;
-	return true;
-}
-
-static void test_listing_too_many_tops(void **state)
-{
-	struct listed l;
-	struct vtd_table_list list = list_into(&l);
-
-	(void)state;
-	build();
-	list.page_ok = any_page;
-	list.max_tables = 1 << 20;
-	for (unsigned i = 0; i <= VTD_VERIFY_MAX_TOPS; i++)
-		assert_int_equal(vtd_context_set(root, (uint16_t)(0x8000 + i),
-				 vtd_context_entry(MIB(16) + i * 0x1000, 5, VTD_AW_39BIT), true), 0);
-	assert_int_equal(vtd_verify_for_each_table(root, &list), -ENOSPC);
-}
-
-static int refuse_third(void *ctx, enum vtd_table_kind kind, paddr_t page)
-{
-	struct listed *l = ctx;
-
-	(void)kind;
-	(void)page;
-	return ++l->n == 3 ? -EIO : 0;
-}
-
-static void test_listing_can_be_ended(void **state)
-{
-	struct listed l;
-	struct vtd_table_list list = list_into(&l);
-
-	(void)state;
-	build();
-	list.table = refuse_third;
-	assert_int_equal(vtd_verify_for_each_table(root, &list), -EIO);
-	assert_int_equal(l.n, 3);
 }
 
 int main(void)
@@ -477,10 +354,6 @@ int main(void)
 		cmocka_unit_test(test_every_kind_is_tested),
 		cmocka_unit_test(test_report_names_the_place),
 		cmocka_unit_test(test_kept_empty_context_table),
-		cmocka_unit_test(test_listing),
-		cmocka_unit_test(test_listing_refuses),
-		cmocka_unit_test(test_listing_too_many_tops),
-		cmocka_unit_test(test_listing_can_be_ended),
 	};
 
 	return cmocka_run_group_tests_name("vtd verification", tests, NULL, NULL);

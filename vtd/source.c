@@ -1,0 +1,91 @@
+/* One source id, in either table mode. */
+#include "source.h"
+
+#include "errno.h"
+#include "inval.h"
+#include "pasid.h"
+
+static struct vtd_pasid_entry pasid_entry(const struct vtd_unit *u, const struct vtd_source *s)
+{
+	return vtd_pasid_entry(s->top, s->did, vtd_aw_of_levels(s->levels), u->caps.smpwcs);
+}
+
+static struct vtd_context_entry legacy_entry(const struct vtd_source *s)
+{
+	return vtd_context_entry(s->top, s->did, vtd_aw_of_levels(s->levels));
+}
+
+int vtd_source_set(struct vtd_unit *u, uint16_t rid, struct vtd_source *s)
+{
+	const struct vtd_tables t = vtd_unit_tables(u);
+	int rc;
+
+	s->pasid_dir = 0;
+	if (u->ttm == VTD_TTM_SCALABLE) {
+		s->pasid_dir = vtd_pasid_alloc(pasid_entry(u, s), u->caps.coherent);
+		if (!s->pasid_dir)
+			return -ENOMEM;
+	}
+	rc = vtd_context_set(&t, rid, s->pasid_dir ? vtd_scalable_context_entry(s->pasid_dir)
+						   : legacy_entry(s));
+	if (rc)
+		vtd_source_free_tables(s);
+	return rc;
+}
+
+int vtd_source_clear(struct vtd_unit *u, uint16_t rid, uint16_t did)
+{
+	const struct vtd_tables t = vtd_unit_tables(u);
+	int rc = vtd_context_clear_present(&t, rid);
+
+	if (!rc)
+		rc = vtd_inval_context(u, rid, did);
+	return rc ? rc : vtd_context_zero(&t, rid);
+}
+
+int vtd_source_block(struct vtd_unit *u, uint16_t rid)
+{
+	const struct vtd_tables t = vtd_unit_tables(u);
+	int rc = vtd_context_clear_present(&t, rid);
+
+	if (rc == -ENOENT)
+		return 0;
+	if (!rc)
+		rc = vtd_inval_global(u);
+	return rc ? rc : vtd_context_zero(&t, rid);
+}
+
+void vtd_source_free_tables(struct vtd_source *s)
+{
+	if (s->pasid_dir)
+		vtd_pasid_free(s->pasid_dir);
+	s->pasid_dir = 0;
+}
+
+int vtd_source_replace(struct vtd_unit *u, uint16_t rid, struct vtd_source *s,
+		       const struct vtd_source *now)
+{
+	const struct vtd_tables t = vtd_unit_tables(u);
+	const uint16_t old = s->did;
+	const paddr_t dir = s->pasid_dir;
+	int rc;
+
+	if (u->ttm == VTD_TTM_SCALABLE)
+		rc = vtd_pasid_replace(dir, pasid_entry(u, now), u->caps.coherent);
+	else
+		rc = vtd_context_replace(&t, rid, legacy_entry(now));
+	if (rc)
+		return rc;
+	*s = *now;
+	s->pasid_dir = dir;
+	return u->ttm == VTD_TTM_SCALABLE ? vtd_inval_pasid(u, VTD_RID_PASID, old)
+					  : vtd_inval_context(u, rid, old);
+}
+
+int vtd_source_suppress_faults(struct vtd_unit *u, uint16_t rid)
+{
+	const struct vtd_tables t = vtd_unit_tables(u);
+	const int rc = vtd_context_set_fpd(&t, rid, true);
+
+	return rc ? rc : vtd_inval_global(u);	/* its entry has no DID to name */
+}
