@@ -37,7 +37,7 @@ static const struct key keys[] = {
 	{ "frames", VALUE_NUMBER, AT(frames), 0, 1, 1000000000, { "" } },
 	{ "generations", VALUE_NUMBER, AT(generations), 0, 1, 10000, { "" } },
 	{ "scratch", VALUE_SCRATCH, AT(scratch_mib), 0, 16, 2048, { "auto" } },
-	{ "mode", VALUE_WORD, AT(mode), 0, 0, 1, { "legacy", "scalable" } },
+	{ "mode", VALUE_WORD, AT(mode), 0, 0, 2, { "legacy", "scalable" } },
 	{ "profile", VALUE_WORD, AT(profile), 0, 0, 2, { "linux-7.3", "iommu-series" } },
 	{ "handoff_to", VALUE_WORD, AT(handoff_to), 0, 0, 1, { "baton", "linux" } },
 	{ "linux_kho", VALUE_YES_NO, AT(linux_kho), 0, 0, 0, { "" } },

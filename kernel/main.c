@@ -185,6 +185,7 @@ static void fence_everything(void)
 static void find_units(struct run *r)
 {
 	const char *why = "";
+	size_t without;
 	int err;
 
 	phase_set("finding remapping units");
@@ -193,6 +194,11 @@ static void find_units(struct run *r)
 		verdict_end(VERDICT_MEMORY, "%s", why);
 	if (err)
 		verdict_end(VERDICT_NO_VTD, "%s", why);
+	r->mmu->ttm = r->cfg.mode == MODE_SCALABLE ? VTD_TTM_SCALABLE : VTD_TTM_LEGACY;
+	if (!iommu_has_mode(r->mmu, r->mmu->ttm, &without))
+		verdict_end(VERDICT_NO_VTD,
+			    "mode=scalable: vtd%zu has no scalable mode with second-stage tables (ECAP.SMTS, ECAP.SSTS); use mode=legacy",
+			    without);
 	if (r->cfg.generation)	/* ECAM from here; generation 0 has touched nothing yet */
 		verdict_set_fence(fence_everything);
 }

@@ -67,7 +67,22 @@ int vtd_fault_clear(struct vtd_unit *u)
 	return status & (VTD_FSTS_RW1C | VTD_FSTS_PPF) ? -EIO : 0;
 }
 
-/* VT-d 7.1.3, "Fault conditions"; those that can occur with TTM=00. */
+bool vtd_fault_of_no_context(uint8_t ttm, uint8_t reason)
+{
+	return reason == VTD_REASON_CONTEXT_NOT_PRESENT ||
+	       (ttm == VTD_TTM_SCALABLE && reason == VTD_REASON_S_CONTEXT_NOT_PRESENT);
+}
+
+bool vtd_fault_of_permission(uint8_t ttm, uint8_t reason, bool is_read)
+{
+	if (reason == (is_read ? VTD_REASON_READ : VTD_REASON_WRITE))
+		return true;
+	return ttm == VTD_TTM_SCALABLE &&
+	       (reason == VTD_REASON_S_NOT_MAPPED ||
+		reason == (is_read ? VTD_REASON_S_READ : VTD_REASON_S_WRITE));
+}
+
+/* VT-d 7.1.3, "Fault conditions", without those of first-stage and nested translation. */
 static const char *const reasons[] = {
 	[0x01] = "root entry not present",
 	[0x02] = "context entry not present",
@@ -97,6 +112,28 @@ static const char *const reasons[] = {
 	[0x31] = "request with PASID in legacy mode",
 	[0x32] = "page request in legacy mode",
 	[0x33] = "blocked by abort-DMA mode",
+	[0x38] = "root table not readable",
+	[0x39] = "root entry not present",
+	[0x3a] = "reserved bit in root entry",
+	[0x40] = "context table not readable",
+	[0x41] = "context entry not present",
+	[0x42] = "reserved bit in context entry",
+	[0x43] = "invalid context entry",
+	[0x50] = "PASID directory not readable",
+	[0x51] = "PASID directory entry not present",
+	[0x52] = "reserved bit in PASID directory entry",
+	[0x58] = "PASID table not readable",
+	[0x59] = "PASID entry not present",
+	[0x5a] = "reserved bit in PASID entry",
+	[0x5b] = "invalid PASID entry",
+	[0x78] = "second-stage table not readable",
+	[0x79] = "not mapped",
+	[0x7a] = "reserved bit in second-stage entry",
+	[0x7b] = "second-stage table pointer not readable",
+	[0x84] = "address beyond the address width",
+	[0x85] = "write not permitted",
+	[0x86] = "read not permitted",
+	[0x87] = "output in the interrupt address range",
 };
 
 const char *vtd_fault_reason_name(uint8_t reason)

@@ -235,31 +235,46 @@ static int close_old_ring(struct vtd_unit *u)
 	return rc;
 }
 
-int vtd_qi_take_over(struct vtd_unit *u, bool old_ring_ok, paddr_t ring, paddr_t status)
+/* IQA as the ring is in use.  Scalable mode has wide descriptors only, and emulated units do not
+ * read IQA.DW back. */
+static uint64_t iqa_in_use(const struct vtd_unit *u)
+{
+	const uint64_t iqa = mmio_read64(u->regs + VTD_IQA);
+	const uint64_t ttm = FIELD_GET(VTD_RTADDR_TTM, mmio_read64(u->regs + VTD_RTADDR));
+
+	return ttm == VTD_TTM_SCALABLE ? iqa | VTD_IQA_DW : iqa;
+}
+
+int vtd_qi_stop_foreign(struct vtd_unit *u, bool old_ring_ok, paddr_t status)
 {
 	struct vtd_qi_takeover *seen = &u->qi.takeover;
 	int rc;
 
 	if (!u->caps.qi)
 		return -EOPNOTSUPP;
-	rc = check_pages(ring, status);
-	if (rc)
-		return rc;
+	if (status == 0 || !IS_ALIGNED(status, 4))
+		return -EINVAL;
 	*seen = (struct vtd_qi_takeover){
 		.was_on = mmio_read32(u->regs + VTD_GSTS) & VTD_GSTS_QIES,
-		.old_iqa = mmio_read64(u->regs + VTD_IQA),
+		.old_iqa = iqa_in_use(u),
 		.old_iqt = mmio_read64(u->regs + VTD_IQT),
 	};
 	u->qi.on = false;
 	if (!seen->was_on)
-		return vtd_qi_start(u, ring, status);
-
+		return 0;
 	u->qi.status = status;
 	clear_queue_errors(u);
 	rc = drain(u);
 	if (!rc && old_ring_ok)
 		rc = close_old_ring(u);
+	return rc ? rc : vtd_unit_command(u, VTD_GCMD_QIE, false, "GSTS.QIES");
+}
+
+int vtd_qi_take_over(struct vtd_unit *u, bool old_ring_ok, paddr_t ring, paddr_t status)
+{
+	int rc = check_pages(ring, status);
+
 	if (!rc)
-		rc = vtd_unit_command(u, VTD_GCMD_QIE, false, "GSTS.QIES");
-	return rc ? rc : enable(u, ring);
+		rc = vtd_qi_stop_foreign(u, old_ring_ok, status);
+	return rc ? rc : vtd_qi_start(u, ring, status);
 }

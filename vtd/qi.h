@@ -51,14 +51,22 @@ int vtd_qi_start(struct vtd_unit *u, paddr_t ring, paddr_t status);
 int vtd_qi_stop(struct vtd_unit *u);
 
 /**
- * vtd_qi_take_over() - move a unit to a new queue, whatever runs there, translation on or off
+ * vtd_qi_stop_foreign() - disable a queue that the predecessor left running
  * @old_ring_ok: the caller has found the whole old ring (vtd_qi_ring_bytes() from IQA) to be
  *               readable, preserved memory; then a wait is appended to it before QIE=0, because
  *               the predecessor's last descriptor may not have been one
  *
+ * Nothing happens if none runs.  The table mode must be the one that the queue was used in.
+ * Return: 0; -EOPNOTSUPP no queue; -EINVAL alignment; -EIO; -ETIMEDOUT.
+ */
+int vtd_qi_stop_foreign(struct vtd_unit *u, bool old_ring_ok, paddr_t status);
+
+/**
+ * vtd_qi_take_over() - move a unit to a new queue, whatever runs there, translation on or off
+ *
  * QIES=0 is confirmed before IQT and IQA are written.  Between QIE=0 and QIE=1 nothing can be
  * invalidated, so no table may change.
- * Return: as vtd_qi_start().
+ * Return: as vtd_qi_stop_foreign() and vtd_qi_start().
  */
 int vtd_qi_take_over(struct vtd_unit *u, bool old_ring_ok, paddr_t ring, paddr_t status);
 

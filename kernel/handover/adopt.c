@@ -22,7 +22,8 @@ static struct iommu_unit *unit_at(struct iommu *mmu, paddr_t regs)
 
 /* Compare what was read before anything was written.  Return: NULL if the unit translates by the
  * tables that were handed over, or the check that says that it does not. */
-static const char *compare_registers(const struct iommu_unit *u, const struct node_unit_ser *was)
+static const char *compare_registers(const struct iommu_unit *u, const struct node_unit_ser *was,
+				     uint8_t mode)
 {
 	const uint32_t on = VTD_GSTS_TES | VTD_GSTS_RTPS;
 	const uint64_t ttm = FIELD_GET(VTD_RTADDR_TTM, u->found.rtaddr);
@@ -35,10 +36,10 @@ static const char *compare_registers(const struct iommu_unit *u, const struct no
 	check_eq(CHECK_HANDOFF_UNIT_UNCHANGED, "IQA", u->found.iqa, was->iqa);
 	check_eq(CHECK_HANDOFF_UNIT_UNCHANGED, "GSTS", u->found.gsts, was->gsts);
 	check_eq(CHECK_HANDOFF_RTADDR_UNCHANGED, "RTADDR", u->found.rtaddr, was->rtaddr);
-	check_eq(CHECK_HANDOFF_MODE_UNCHANGED, "RTADDR.TTM", ttm, VTD_TTM_LEGACY);
+	check_eq(CHECK_HANDOFF_MODE_UNCHANGED, "RTADDR.TTM", ttm, mode);
 	if ((u->found.gsts & on) != on)
 		return "does not translate (handoff.translation_on)";
-	if (ttm != VTD_TTM_LEGACY)
+	if (ttm != mode)
 		return "translates in another table mode (handoff.mode_unchanged)";
 	if (u->found.rtaddr != was->rtaddr)
 		return "translates by another root table (handoff.rtaddr_unchanged)";
@@ -51,7 +52,7 @@ static void compare_units(const struct adoption *a)
 	for (uint32_t i = 0; i < a->n->nr_units; i++) {
 		const struct node_unit_ser *was = &a->n->unit[i];
 		const struct iommu_unit *u = unit_at(a->r->mmu, was->regs_pa);
-		const char *fault = u ? compare_registers(u, was) : "is gone";
+		const char *fault = u ? compare_registers(u, was, a->r->mmu->ttm) : "is gone";
 		struct kho_refusal why;
 
 		if (!fault)
@@ -114,18 +115,20 @@ static void adopt_units(struct adoption *a)
 		struct iommu_unit *u = unit_at(a->r->mmu, was->regs_pa);
 
 		u->vtd.root = was->rtaddr & VTD_RTADDR_RTA;
+		u->vtd.ttm = a->r->mmu->ttm;
 		reserve_dids(a, u, was->index);
 		take_over_queue(a, u);
 	}
 }
 
 static bool adopt_domain(struct iommu *mmu, const struct node_domain_ser *d,
-			 const struct vtd_caps *caps)
+			 const struct vtd_unit *unit)
 {
+	const struct vtd_caps *caps = &unit->caps;
 	struct iommu_domain *out = &mmu->domain[mmu->nr_domains];
 	const struct vtd_ss_format fmt = {
 		.levels = d->levels, .page_sizes = d->page_sizes, .addr_bits = d->addr_bits,
-		.haw = mmu->dmar.haw, .coherent = caps->coherent,
+		.haw = mmu->dmar.haw, .coherent = vtd_unit_snoops_ss(unit),
 	};
 
 	if (!vtd_caps_has_levels(caps, d->levels) || (d->page_sizes & ~caps->page_sizes) ||
@@ -163,7 +166,7 @@ static void adopt_devices(struct adoption *a)
 		for (uint32_t k = 0; k < a->n->nr_domains; k++)
 			if (a->n->domain[k].id == d->domain)
 				rec = &a->n->domain[k];
-		if (u && rec && domain < 0 && adopt_domain(mmu, rec, &u->vtd.caps))
+		if (u && rec && domain < 0 && adopt_domain(mmu, rec, &u->vtd))
 			domain = (int)mmu->nr_domains - 1;
 		check_ok(CHECK_RESTORE_ENTRY_MATCHES, u && domain >= 0,
 			 "domain %u of %04x does not fit its unit", d->domain, d->rid);
@@ -173,7 +176,7 @@ static void adopt_devices(struct adoption *a)
 		}
 		mmu->device[mmu->nr_devices++] = (struct iommu_device){
 			.unit = u->vtd.index, .segment = d->segment, .rid = d->rid,
-			.domain = (uint32_t)domain, .did = d->did,
+			.domain = (uint32_t)domain, .did = d->did, .pasid_dir = d->pasid_dir_pa,
 		};
 	}
 }

@@ -89,12 +89,16 @@ static int cross_check(const struct node *n, struct kho_refusal *why)
 			    n->unit[i].regs_pa == n->unit[j].regs_pa)
 				return kho_refuse(why, -EBADMSG, "unit", "stands twice",
 						  n->unit[i].regs_pa, n->unit[i].index);
-	for (uint32_t i = 0; i < n->nr_digests; i++)
-		if (n->digest[i].kind < NODE_DIGEST_TABLE || n->digest[i].kind > NODE_DIGEST_HEADER ||
-		    (is_short(&n->digest[i]) &&
-		     (n->digest[i].pa % PAGE_SIZE) + n->digest[i].owner > PAGE_SIZE))
+	for (uint32_t i = 0; i < n->nr_digests; i++) {
+		const struct node_digest_ser *d = &n->digest[i];
+
+		if (d->kind < NODE_DIGEST_TABLE || d->kind > NODE_DIGEST_PASID ||
+		    (is_short(d) && d->pa % PAGE_SIZE + d->owner > PAGE_SIZE))
 			return kho_refuse(why, -EBADMSG, "digest", "is of an unknown kind, or leaves its page",
-					  n->digest[i].pa, n->digest[i].kind);
+					  d->pa, d->kind);
+		if (d->kind == NODE_DIGEST_PASID && d->owner >= n->nr_devices)
+			return kho_refuse(why, -EBADMSG, "digest", "belongs to no device", d->pa, d->owner);
+	}
 	for (uint32_t i = 0; i < n->nr_domains; i++) {
 		for (uint32_t j = 0; j < i; j++)
 			if (n->domain[i].id == n->domain[j].id ||

@@ -77,6 +77,7 @@ enum node_digest_kind {
 	NODE_DIGEST_METADATA = 2,	/* radix node, root FDT, scratch array, other blobs */
 	NODE_DIGEST_RECORD = 3,		/* one IOMMU record; @owner is its length */
 	NODE_DIGEST_HEADER = 4,		/* header of a block of records; likewise */
+	NODE_DIGEST_PASID = 5,		/* PASID directory or table; @owner is its device's index */
 };
 
 /* Everything the node says, in plain form. */

@@ -7,6 +7,7 @@
 #include "kho/crc32c.h"
 #include "platform/mem.h"
 #include "vtd/context.h"
+#include "vtd/pasid.h"
 #include "vtd/verify.h"
 
 #define MAX_EXTENTS	32768
@@ -66,6 +67,12 @@ static enum check_id id_of(const struct prove_ids *ids, enum vtd_violation_kind 
 	case VTD_CONTEXT_MISSING:
 	case VTD_CONTEXT_RESERVED:
 		return ids->context;
+	case VTD_PASID_TABLE:
+	case VTD_PASID_UNEXPECTED:
+	case VTD_PASID_MISSING:
+	case VTD_PASID_RESERVED:
+	case VTD_PASID_TYPE:
+		return ids->pasid;
 	case VTD_BAD_DID:
 	case VTD_DID_SHARED:
 		return ids->did;
@@ -97,16 +104,22 @@ void blame_domain(struct blame *b, const struct node *n, uint32_t domain)
 			b->device[i] = true;
 }
 
+/* One device's own entry: whoever shares its domain has another. */
+static bool is_about_entry(enum vtd_violation_kind kind)
+{
+	return kind == VTD_CONTEXT_MISSING || kind == VTD_CONTEXT_RESERVED || kind == VTD_CONTEXT_TT ||
+	       kind == VTD_CONTEXT_TABLE || kind == VTD_CONTEXT_AW || kind == VTD_CONTEXT_DID ||
+	       (kind >= VTD_PASID_TABLE && kind <= VTD_PASID_TYPE) || kind == VTD_BAD_DID ||
+	       kind == VTD_DID_SHARED;
+}
+
 static void blame_violation(const struct proof *p, const struct vtd_unit_snapshot *unit,
 			    const struct vtd_violation *v)
 {
-	if (v->domain != UINT32_MAX)
-		blame_domain(p->blame, p->node, v->domain);
-	else if (v->kind == VTD_CONTEXT_MISSING || v->kind == VTD_CONTEXT_RESERVED ||
-		 v->kind == VTD_CONTEXT_TT || v->kind == VTD_CONTEXT_TABLE ||
-		 v->kind == VTD_CONTEXT_AW || v->kind == VTD_CONTEXT_DID || v->kind == VTD_BAD_DID ||
-		 v->kind == VTD_DID_SHARED)
+	if (is_about_entry(v->kind))
 		blame_rid(p->blame, p->node, unit->segment, v->rid);
+	else if (v->domain != UINT32_MAX)
+		blame_domain(p->blame, p->node, v->domain);
 	else
 		p->blame->all = true;
 }
@@ -126,14 +139,17 @@ static void report(void *ctx, const struct vtd_violation *v)
 		 (unsigned long long)v->found, (unsigned long long)v->want);
 }
 
-static void observe_all(const struct prove_ids *ids)
+static void observe_all(const struct proof *p)
 {
+	const struct prove_ids *ids = &p->ids;
 	const enum check_id all[] = {
 		ids->mode, ids->preserved, ids->tables, ids->root, ids->context, ids->entry, ids->did,
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
 		check_ok(all[i], true, " ");
+	if (p->mmu->ttm == VTD_TTM_SCALABLE)
+		check_ok(ids->pasid, true, " ");
 }
 
 static uint64_t table_digests(const struct node *n)
@@ -141,7 +157,7 @@ static uint64_t table_digests(const struct node *n)
 	uint64_t count = 0;
 
 	for (uint32_t i = 0; i < n->nr_digests; i++)
-		count += n->digest[i].kind == NODE_DIGEST_TABLE;
+		count += n->digest[i].kind == NODE_DIGEST_TABLE || n->digest[i].kind == NODE_DIGEST_PASID;
 	return count;
 }
 
@@ -174,7 +190,7 @@ void prove_tables(const struct proof *p)
 	}
 	if (!walked)
 		return;	/* nothing was looked at: the checks stay unobserved and so fail */
-	observe_all(&p->ids);
+	observe_all(p);
 	check_eq(p->ids.tables, "number of table pages with a digest", table_digests(p->node), walked);
 	for (size_t i = 0; i < p->mmu->nr_units; i++)
 		if (p->mmu->unit[i].used)
@@ -198,7 +214,9 @@ const struct node_digest_ser *prove_digests(const struct node *n, enum node_dige
 			continue;
 		if (!first)
 			first = d;
-		if (blame && d->owner != NODE_NO_OWNER)
+		if (blame && kind == NODE_DIGEST_PASID && d->owner < n->nr_devices)
+			blame->device[d->owner] = true;
+		else if (blame && kind == NODE_DIGEST_TABLE && d->owner != NODE_NO_OWNER)
 			blame_domain(blame, n, d->owner);
 		else if (blame)
 			blame->all = true;
@@ -236,6 +254,27 @@ static int record_ss_table(void *ctx, paddr_t table, unsigned level)
 	return prove_record_page(r->n, table, NODE_DIGEST_TABLE, r->owner);
 }
 
+static int record_pasid_table(void *ctx, paddr_t table)
+{
+	const struct recording *r = ctx;
+
+	return prove_record_page(r->n, table, NODE_DIGEST_PASID, r->owner);
+}
+
+/* The node lists devices in the same order. */
+static int record_pasid_tables(const struct iommu *mmu, struct node *n)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < mmu->nr_devices && !err; i++) {
+		struct recording r = { .n = n, .owner = (uint16_t)i };
+
+		if (mmu->device[i].pasid_dir)
+			err = vtd_pasid_for_each_table(mmu->device[i].pasid_dir, record_pasid_table, &r);
+	}
+	return err;
+}
+
 int prove_record_tables(const struct iommu *mmu, struct node *n)
 {
 	for (size_t i = 0; i < mmu->nr_units; i++) {
@@ -255,7 +294,7 @@ int prove_record_tables(const struct iommu *mmu, struct node *n)
 		if (err)
 			return err;
 	}
-	return 0;
+	return record_pasid_tables(mmu, n);
 }
 
 /* ---- reading a handoff ------------------------------------------------------------------------ */

@@ -11,7 +11,7 @@
 
 /* Which check each kind of violation belongs to; the two sides report under their own ids. */
 struct prove_ids {
-	enum check_id mode, preserved, tables, root, context, entry, did;
+	enum check_id mode, preserved, tables, root, context, pasid, entry, did;
 };
 
 /* Whose DMA can no longer be trusted: a broken table or record stops its device, a broken root

@@ -108,7 +108,9 @@ static void describe(const struct iommu *mmu, const struct port *ports, size_t n
 		p->device[i] = (struct kho_iommu_device){
 			.pci_domain = d->segment, .devid = d->rid, .did = d->did,
 			.owner_token = kho_iommu_owner_token(stream_of(ports, nr_ports, d->segment, d->rid)),
-			.domain = d->domain, .unit = p->unit_index[d->unit] };
+			.domain = d->domain, .unit = p->unit_index[d->unit],
+			.vtd = { .pasid_dir = d->pasid_dir,
+				 .max_pasid = d->pasid_dir ? VTD_PASID_DIR_PASIDS : 0 } };
 	}
 }
 

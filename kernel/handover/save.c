@@ -29,8 +29,8 @@
 static const struct prove_ids save_ids = {
 	.mode = CHECK_SAVE_TABLES_MATCH, .preserved = CHECK_SAVE_TABLES_PRESERVED,
 	.tables = CHECK_SAVE_TABLES_MATCH, .root = CHECK_SAVE_TABLES_MATCH,
-	.context = CHECK_SAVE_TABLES_MATCH, .entry = CHECK_SAVE_TABLES_MATCH,
-	.did = CHECK_SAVE_TABLES_MATCH,
+	.context = CHECK_SAVE_TABLES_MATCH, .pasid = CHECK_SAVE_TABLES_MATCH,
+	.entry = CHECK_SAVE_TABLES_MATCH, .did = CHECK_SAVE_TABLES_MATCH,
 };
 
 /* Everything that is written for the next kernel. */
@@ -269,8 +269,8 @@ static int write_handoff(struct run *r, struct handoff *h, const struct kexec_ta
 static bool ends_with_wait(const struct iommu_unit *u, uint64_t iqt)
 {
 	const uint64_t tail = iqt & VTD_IQ_OFFSET;
-	const struct vtd_qi_desc *last =
-		mem_ptr(u->vtd.qi.ring + (tail ? tail : PAGE_SIZE) - sizeof(*last));
+	const struct vtd_qi_desc *last = mem_ptr(u->vtd.qi.ring + (tail ? tail : PAGE_SIZE) -
+						 vtd_qi_desc_bytes(u->vtd.qi.iqa));
 
 	return FIELD_GET(VTD_QI_TYPE, mem_read64(&last->lo)) == VTD_QI_WAIT &&
 	       mem_read32(mem_ptr(u->vtd.qi.status)) == u->vtd.qi.data;
@@ -346,6 +346,8 @@ static void check_handoff(const struct run *r, const struct handoff *h)
 	check_ok(CHECK_SAVE_HANDOFF_READS_BACK, !bad, "page %llx changed since it was written",
 		 bad ? (unsigned long long)bad->pa : 0);
 	bad = prove_digests(n, NODE_DIGEST_TABLE, NULL);
+	if (!bad)
+		bad = prove_digests(n, NODE_DIGEST_PASID, NULL);
 	check_ok(CHECK_SAVE_TABLES_MATCH, !bad, "table page %llx changed since it was digested",
 		 bad ? (unsigned long long)bad->pa : 0);
 	picture_of_node(n, picture);

@@ -71,6 +71,9 @@ struct iommu {
  */
 int iommu_discover(struct iommu *mmu, const struct acpi_tables *acpi, const char **why);
 
+/* Whether every unit has a table mode. @without: the first that has not, on false. */
+bool iommu_has_mode(const struct iommu *mmu, uint8_t ttm, size_t *without);
+
 /* Whether firmware asks for memory regions of this function to stay mapped. */
 bool iommu_has_rmrr(const struct iommu *mmu, size_t fn);
 

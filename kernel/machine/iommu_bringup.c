@@ -104,20 +104,6 @@ static int attach_rmrr_devices(struct iommu *mmu)
 
 /* ---- units -------------------------------------------------------------------------------------- */
 
-static int start_queue(struct iommu_unit *u)
-{
-	if (!u->vtd.caps.qi)
-		return 0;	/* registers serve, vtd/inval.h */
-	u->ring = mem_alloc_pages(0);
-	u->status = mem_alloc_pages(0);
-	if (!u->ring || !u->status)
-		return -ENOMEM;
-	/* Firmware's last descriptor may not have been a wait: then one is appended to its ring. */
-	return vtd_qi_take_over(&u->vtd, paging_is_readable(ALIGN_DOWN(u->found.iqa, PAGE_SIZE),
-							    vtd_qi_ring_bytes(u->found.iqa)),
-				u->ring, u->status);
-}
-
 /* Only from legacy to legacy mode can firmware's translation stay on until ours is live: another
  * mode cannot be switched under way, and what it left in PASID tables is not followed. */
 static bool keeps_firmware_translation(const struct iommu_unit *u)
@@ -152,21 +138,37 @@ static void reserve_firmware_dids(struct iommu_unit *u)
 }
 
 /* Where the table mode changes, translation goes off first: bus masters are off except for RMRR
- * devices, which reach untranslated what they reach mapped.  A unit that leaves scalable mode gets
- * its new root at once, since our queue's descriptors are not legal in the old mode. */
+ * devices, which reach untranslated what they reach mapped. */
 static int leave_foreign_mode(struct iommu_unit *u)
 {
-	const uint64_t ttm = FIELD_GET(VTD_RTADDR_TTM, u->found.rtaddr);
-	int err = 0;
+	if (!(u->found.gsts & VTD_GSTS_TES) || keeps_firmware_translation(u))
+		return 0;
+	platform_log("vtd%u: firmware's translation is off before our tables: another table mode",
+		     u->vtd.index);
+	return vtd_unit_disable_translation(&u->vtd);
+}
 
-	if (u->found.gsts & VTD_GSTS_TES && !keeps_firmware_translation(u)) {
-		platform_log("vtd%u: firmware's translation is off before our tables: another table mode",
-			     u->vtd.index);
-		err = vtd_unit_disable_translation(&u->vtd);
-	}
-	if (!err && ttm != VTD_TTM_LEGACY && u->vtd.ttm == VTD_TTM_LEGACY)
+/* Firmware's last descriptor may not have been a wait: then one is appended to its ring.  A unit
+ * that leaves scalable mode gets its new root before our queue, whose descriptors are not legal in
+ * the old mode. */
+static int start_queue(struct iommu_unit *u)
+{
+	const bool leaves_scalable = u->vtd.ttm == VTD_TTM_LEGACY &&
+				     FIELD_GET(VTD_RTADDR_TTM, u->found.rtaddr) != VTD_TTM_LEGACY;
+	int err;
+
+	if (!u->vtd.caps.qi)
+		return 0;	/* registers serve, vtd/inval.h */
+	u->ring = mem_alloc_pages(0);
+	u->status = mem_alloc_pages(0);
+	if (!u->ring || !u->status)
+		return -ENOMEM;
+	err = vtd_qi_stop_foreign(&u->vtd, paging_is_readable(ALIGN_DOWN(u->found.iqa, PAGE_SIZE),
+							      vtd_qi_ring_bytes(u->found.iqa)),
+				  u->status);
+	if (!err && leaves_scalable)
 		err = vtd_unit_latch_root(&u->vtd, u->vtd.root);
-	return err;
+	return err ? err : vtd_qi_start(&u->vtd, u->ring, u->status);
 }
 
 /* Firmware's translation and protected regions stay until our tables are live. */
@@ -193,10 +195,6 @@ int iommu_bring_up(struct iommu *mmu)
 
 		if (!u->used)
 			continue;
-		if (mmu->ttm == VTD_TTM_SCALABLE && !u->vtd.caps.scalable_ss) {
-			platform_log("vtd%zu: has no scalable mode with second-stage tables", i);
-			return -EOPNOTSUPP;
-		}
 		u->vtd.ttm = mmu->ttm;
 		u->vtd.root = vtd_root_alloc(u->vtd.caps.coherent);
 		if (!u->vtd.root)

@@ -179,3 +179,14 @@ int iommu_discover(struct iommu *mmu, const struct acpi_tables *acpi, const char
 	}
 	return 0;
 }
+
+bool iommu_has_mode(const struct iommu *mmu, uint8_t ttm, size_t *without)
+{
+	for (size_t i = 0; i < mmu->nr_units; i++) {
+		if (!mmu->unit[i].used || ttm == VTD_TTM_LEGACY || mmu->unit[i].vtd.caps.scalable_ss)
+			continue;
+		*without = i;
+		return false;
+	}
+	return true;
+}

@@ -18,6 +18,8 @@ HANDOFF, EXCEPTION = 0x17, 0x18
 # The run's own last tests unmap a buffer: write denied or read denied (VT-d, "Fault Reasons").
 ENDS_WITH_FAULT = witness.Expect(fault_sids=frozenset({q.NIC_SID, q.NIC_SID + 8}),
                                  fault_reasons=frozenset({0x5, 0x6}), faults_needed=True)
+# Both stages of QEMU's scalable mode exclude each other; this is second-stage.
+SCALABLE: Dict[str, str] = {"aw-bits": "48", "scalable": "on"}
 # Refused before the unit was touched.
 UNTOUCHED = witness.Expect(enabled=False)
 
@@ -114,10 +116,19 @@ STANZAS: Tuple[Stanza, ...] = (
              iommu={"aw-bits": "48", "caching-mode": "on"}),
     handover("handover.two_nics", "e1000e", 8000, 3, more_nics=("e1000e",)),
     handover("handover.e1000e_and_igb", "e1000e", 8000, 2, more_nics=("igb",)),
+    handover("handover.scalable", "e1000e", 8000, iommu=SCALABLE, config={"mode": "scalable"}),
+    handover("handover.scalable_3_levels", "e1000e", 6000, 2,
+             iommu={"aw-bits": "39", "scalable": "on", "caching-mode": "on"},
+             config={"mode": "scalable"}),
+    handover("handover.scalable_e1000e_and_igb", "e1000e", 8000, 3, more_nics=("igb",),
+             iommu=SCALABLE, config={"mode": "scalable", "profile": "iommu-series"}),
+    handover("handover.legacy_on_a_scalable_unit", "e1000e", 4000, 2, iommu=SCALABLE),
     handover("handover.iommu_series", "e1000e", 6000, 3, more_nics=("e1000e",),
              config={"profile": "iommu-series"}),
     HOSTILE,
     hostile("hostile.second_nic", "0000:00:04.0", 0x20, more_nics=("e1000e",)),
+    hostile("hostile.second_nic_scalable", "0000:00:04.0", 0x20, {"mode": "scalable"},
+            more_nics=("e1000e",), iommu=SCALABLE),
     hostile("hostile.edu", "0000:00:0a.0", 0x50, {"hold_ms": "150"},
             extra=("-device", "edu,addr=0xa,dma_mask=0xffffffffffffffff")),
     refusal("refused.hostile_disk", CONFIG, r"hostile", config={"hostile": "0000:00:08.0"}),
@@ -132,7 +143,8 @@ STANZAS: Tuple[Stanza, ...] = (
     refusal("refused.bad_value", CONFIG, r"rate", config={"rate": "fast"}),
     refusal("refused.no_value", CONFIG, r"line \d+", tail="faults\n"),
     refusal("refused.bad_bdf", CONFIG, r"nic", config={"nic": "00:03"}),
-    refusal("refused.scalable_mode", CONFIG, r"scalable", config={"mode": "scalable"}),
+    refusal("refused.no_scalable_mode", NO_VTD, r"vtd0 has no scalable mode",
+            config={"mode": "scalable"}),
     refusal("refused.handoff_to_linux", CONFIG, r"linux", config={"handoff_to": "linux"}),
     refusal("refused.generation_in_file", CONFIG, r"generation", config={"generation": "1"}),
     corrupted("handoff.missing", "no_handoff", HANDOFF, r"no KHO handoff"),

@@ -414,7 +414,6 @@ static void test_unsupported(void **state)
 		{ "generation=2", NULL },
 		{ "plan=audit", "plan=audit is not implemented in this version" },
 		{ "plan=selftest", "plan=selftest is not implemented in this version" },
-		{ "mode=scalable", "mode=scalable is not implemented in this version" },
 		{ "traffic=loopback", "traffic=loopback is not implemented in this version" },
 		{ "handoff_to=linux", "handoff_to=linux is not implemented in this version" },
 		{ "profile=iommu-series", NULL },
