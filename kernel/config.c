@@ -38,6 +38,7 @@ static const struct key keys[] = {
 	{ "generations", VALUE_NUMBER, AT(generations), 0, 1, 10000, { "" } },
 	{ "scratch", VALUE_SCRATCH, AT(scratch_mib), 0, 16, 2048, { "auto" } },
 	{ "mode", VALUE_WORD, AT(mode), 0, 0, 2, { "legacy", "scalable" } },
+	{ "domains", VALUE_WORD, AT(domains), 0, 0, 2, { "own", "shared" } },
 	{ "profile", VALUE_WORD, AT(profile), 0, 0, 2, { "linux-7.3", "iommu-series" } },
 	{ "handoff_to", VALUE_WORD, AT(handoff_to), 0, 0, 1, { "baton", "linux" } },
 	{ "linux_kho", VALUE_YES_NO, AT(linux_kho), 0, 0, 0, { "" } },
@@ -76,6 +77,7 @@ void config_defaults(struct baton_config *c)
 	memset(c, 0, sizeof(*c));
 	c->plan = PLAN_HANDOVER;
 	c->mode = MODE_LEGACY;
+	c->domains = DOMAINS_OWN;
 	c->traffic = TRAFFIC_EXTERNAL;
 	c->rate = 4000;
 	c->frames = 20000;

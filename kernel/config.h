@@ -6,6 +6,7 @@
 
 enum config_plan { PLAN_HANDOVER, PLAN_AUDIT, PLAN_SELFTEST };
 enum config_mode { MODE_LEGACY, MODE_SCALABLE };
+enum config_domains { DOMAINS_OWN, DOMAINS_SHARED };
 enum config_traffic { TRAFFIC_EXTERNAL, TRAFFIC_LOOPBACK };
 enum config_profile { PROFILE_LINUX_7_3, PROFILE_IOMMU_SERIES };
 enum config_target { TARGET_BATON, TARGET_LINUX };
@@ -24,6 +25,7 @@ struct config_pci {
 struct baton_config {
 	enum config_plan plan;
 	enum config_mode mode;
+	enum config_domains domains;	/* of the NICs under test */
 	enum config_traffic traffic;
 	enum config_profile profile;
 	enum config_target handoff_to;

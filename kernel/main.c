@@ -268,7 +268,8 @@ static void start_port(struct run *r, size_t fn)
 	int err;
 
 	phase_set("starting the NIC");
-	err = port_prepare(p, r->mmu, r->bi, fn, (uint16_t)(r->nr_ports + 1));
+	err = port_prepare(p, r->mmu, r->bi, fn, (uint16_t)(r->nr_ports + 1),
+			   r->cfg.domains == DOMAINS_SHARED && r->nr_ports ? &r->port[0] : NULL);
 	if (err == -ENOMEM)
 		verdict_end(VERDICT_MEMORY, "no memory left for the NIC's rings and buffers; it needs 10 MiB in one piece");
 	if (!err)

@@ -104,14 +104,15 @@ int port_map(const struct stream_control_ser *c, struct vtd_ss *ss)
 }
 
 /* An address space where no RAM is: DMA that went round the IOMMU would hit nothing, or show. */
-static iova_t choose_iova(const struct boot_info *bi)
+/* @taken: how many such spaces others have in the same domain. */
+static iova_t choose_iova(const struct boot_info *bi, unsigned taken)
 {
 	for (iova_t iova = IOVA_LAST; iova > 0; iova -= IOVA_STEP) {
 		bool free = true;
 
 		for (size_t i = 0; i < bi->nr_map && free; i++)
 			free = !ranges_overlap(iova, IOVA_STEP, bi->map[i].base, bi->map[i].len);
-		if (free)
+		if (free && !taken--)
 			return iova;
 	}
 	return IOVA_LAST;	/* more than 508 GiB of RAM: the addresses still differ */
@@ -147,9 +148,9 @@ static void ring_to_nic(const struct stream_ring_ser *r, struct nic_ring *n)
 	};
 }
 
-static int alloc_memory(struct port *p, const struct boot_info *bi, uint16_t stream)
+static int alloc_memory(struct port *p, const struct boot_info *bi, uint16_t stream, bool shares)
 {
-	iova_t iova = choose_iova(bi);
+	iova_t iova = choose_iova(bi, shares ? stream - 1u : 0);
 	struct stream_control_ser *c;
 	int err;
 
@@ -249,8 +250,16 @@ int port_select(const struct iommu *mmu, const struct baton_config *cfg, const s
 	return n ? n : -ENOENT;
 }
 
+/* The domain of another port, or a new one. */
+static int domain_for(struct iommu *mmu, size_t unit, const struct port *share)
+{
+	if (share)
+		return (int)iommu_device_of(mmu, share->nic.segment, share->nic.rid)->domain;
+	return iommu_domain_create(mmu, unit, VTD_PG_4K | VTD_PG_2M, IOMMU_IOVA_BITS);
+}
+
 int port_prepare(struct port *p, struct iommu *mmu, const struct boot_info *bi, size_t fn,
-		 uint16_t stream)
+		 uint16_t stream, const struct port *share)
 {
 	const struct pci_fn *f = &mmu->fns[fn];
 	const int unit = iommu_unit_of(mmu, fn);
@@ -259,6 +268,8 @@ int port_prepare(struct port *p, struct iommu *mmu, const struct boot_info *bi, 
 	p->fn = fn;
 	if (unit < 0)
 		return unit;
+	if (share && iommu_unit_of(mmu, share->fn) != unit)
+		share = NULL;
 	/* Firmware enables a bridge only for a device that it drives itself. */
 	for (int i = f->parent; i >= 0; i = mmu->fns[i].parent)
 		pci_write_control(mmu->fns[i].segment, mmu->fns[i].rid, PCI_COMMAND,
@@ -275,10 +286,10 @@ int port_prepare(struct port *p, struct iommu *mmu, const struct boot_info *bi, 
 		return -ENODEV;
 	err = nic_quiesce(&p->nic);
 	if (!err)
-		err = alloc_memory(p, bi, stream);
+		err = alloc_memory(p, bi, stream, share);
 	if (err)
 		return err;
-	domain = iommu_domain_create(mmu, (size_t)unit, VTD_PG_4K | VTD_PG_2M, IOMMU_IOVA_BITS);
+	domain = domain_for(mmu, (size_t)unit, share);
 	if (domain < 0)
 		return domain;
 	err = port_map(p->control, &mmu->domain[domain].ss);

@@ -53,10 +53,11 @@ int port_select(const struct iommu *mmu, const struct baton_config *cfg, const s
 		size_t fns[PORT_MAX], char *why, size_t size);
 
 /* Reset the NIC, allocate and map everything, attach it.  Nothing runs yet.  @stream is the
- * number of its stream, from 1.
+ * number of its stream, from 1. @share: a port whose domain it shall share, if one unit serves both;
+ * NULL: none.
  * Return: 0; -ENOMEM; -ETIMEDOUT; -ENODEV; as iommu_attach(). */
 int port_prepare(struct port *p, struct iommu *mmu, const struct boot_info *bi, size_t fn,
-		 uint16_t stream);
+		 uint16_t stream, const struct port *share);
 
 /* Bus master on, rings on.  Return: as nic_start(). */
 int port_start(struct port *p, struct iommu *mmu);

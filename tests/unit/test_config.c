@@ -21,6 +21,7 @@ static void assert_same(const struct baton_config *a, const struct baton_config 
 #define SAME(member)	assert_int_equal(a->member, b->member)
 	SAME(plan);
 	SAME(mode);
+	SAME(domains);
 	SAME(traffic);
 	SAME(profile);
 	SAME(handoff_to);
@@ -68,6 +69,7 @@ static void test_defaults(void **state)
 	config_defaults(&c);
 	assert_int_equal(c.plan, PLAN_HANDOVER);
 	assert_int_equal(c.mode, MODE_LEGACY);
+	assert_int_equal(c.domains, DOMAINS_OWN);
 	assert_int_equal(c.traffic, TRAFFIC_EXTERNAL);
 	assert_int_equal(c.profile, PROFILE_LINUX_7_3);
 	assert_int_equal(c.handoff_to, TARGET_BATON);
@@ -90,12 +92,12 @@ static void test_a_whole_file(void **state)
 {
 	static const char text[] =
 		"\xef\xbb\xbf# a comment\r\n\r\n  plan=selftest  \nnic=0001:3f:1e.7\r\ntraffic=loopback\n"
-		"rate=1000000\nframes=1\ngenerations=10000\nscratch=1G\nmode=scalable\n"
+		"rate=1000000\nframes=1\ngenerations=10000\nscratch=1G\nmode=scalable\ndomains=shared\n"
 		"profile=iommu-series\nhandoff_to=linux\nlinux_kho=yes\nefi=relay\n\t hold_ms=0\n"
 		"faults=yes\nhostile=0:0:3.0\ncorrupt=rtaddr\nconsole=framebuffer\nexit=qemu\n"
 		"   # another\ncountdown=0";
 	const struct baton_config want = {
-		.plan = PLAN_SELFTEST, .mode = MODE_SCALABLE, .traffic = TRAFFIC_LOOPBACK,
+		.plan = PLAN_SELFTEST, .mode = MODE_SCALABLE, .domains = DOMAINS_SHARED, .traffic = TRAFFIC_LOOPBACK,
 		.profile = PROFILE_IOMMU_SERIES, .handoff_to = TARGET_LINUX, .efi = EFI_INFO_RELAY,
 		.exit = EXIT_QEMU, .console = SHOW_FRAMEBUFFER, .rate = 1000000, .frames = 1,
 		.generations = 10000, .scratch_mib = 1024, .hold_ms = 0, .countdown = 0,

@@ -215,7 +215,7 @@ static int setup_started(void **state)
 {
 	setup(state);
 	messages_switched_off = 0;
-	assert_int_equal(port_prepare(&port, &mmu, &bi, NIC, 1), 0);
+	assert_int_equal(port_prepare(&port, &mmu, &bi, NIC, 1, NULL), 0);
 	assert_int_equal(messages_switched_off, 1);
 	assert_int_equal(port_start(&port, &mmu), 0);
 	return 0;
@@ -398,11 +398,11 @@ static void test_prepare_fails(void **state)
 {
 	(void)state;
 	pool_left = MIB(1);
-	assert_int_equal(port_prepare(&port, &mmu, &bi, NIC, 1), -ENOMEM);
+	assert_int_equal(port_prepare(&port, &mmu, &bi, NIC, 1, NULL), -ENOMEM);
 	assert_null(iommu_device_of(&mmu, 0, NIC_RID));
 	bar_bytes = NIC_BAR0_BYTES / 2;
 	quiesced = false;
-	assert_int_equal(port_prepare(&port, &mmu, &bi, NIC, 1), -ENODEV);
+	assert_int_equal(port_prepare(&port, &mmu, &bi, NIC, 1, NULL), -ENODEV);
 	assert_false(quiesced);
 	assert_false(bus_master[NIC]);
 }
