@@ -1,5 +1,5 @@
 /* What both entries, UEFI and 64-bit boot protocol, reduce their world to.  Nothing behind
- * kernel_main() knows how the machine was started. */
+ * run() knows how the machine was started. */
 #ifndef BATON_BOOT_INFO_H
 #define BATON_BOOT_INFO_H
 
@@ -70,7 +70,7 @@ struct boot_info {
 	char error[160];
 };
 
-/* The phases in order; never returns.  Both entries call this and nothing else. */
+/* From UEFI, once firmware was left. */
 _Noreturn void kernel_main(const struct boot_info *bi);
 
 #endif

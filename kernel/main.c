@@ -110,10 +110,11 @@ static void prepare_memory(struct run *r)
 	paddr_t heap;
 	uint64_t len;
 
-	phase_set("memory");
+	phase_set("finding scratch");
 	find_window(r);
 	window_heap(&r->window, r->bi, &heap, &len);
 	scratch_init(heap, len);
+	phase_set("own page tables");
 	if (paging_init(r->bi))
 		verdict_end(VERDICT_MEMORY, "scratch is too small for page tables; try a larger scratch=");
 	r->mmu = scratch_new(sizeof(*r->mmu));
@@ -332,9 +333,12 @@ static void serve_stream(struct run *r)
 	if (run_is_last(r) && r->cfg.faults) {
 		middle = slowest(r);
 		middle += (end > middle ? end - middle : 0) / 2;
-		if (traffic_run(r, middle))
+		if (traffic_run(r, middle)) {
+			phase_set("replacing a domain");
 			for (size_t i = 0; i < r->nr_ports; i++)
 				selftest_replace(r, &r->port[i]);
+			phase_set("stream");
+		}
 	}
 	if (traffic_run(r, end))
 		return;
@@ -406,8 +410,8 @@ _Noreturn static void finish(struct run *r)
 
 	finish_stream(r);
 	streams = keep_streams(r);
-	phase_set("teardown");
 	selftest_teardown(r);
+	phase_set("results");
 	ktap_print(CHECK_PHASE_FINAL);
 	summary_handovers();
 	good = summarise_streams(&streams);
@@ -478,11 +482,6 @@ _Noreturn void run(const struct boot_info *bi)
 	struct run *r = &the_run;
 
 	r->bi = bi;
-	phase_set("console");
-	if (!bi->from_uefi) {
-		console_defer(true);	/* the blackout: nothing is printed until all is verified */
-		verdict_set_fence(pci_bus_masters_off_by_port);
-	}
 	configure(r);
 	banner(r);
 	prepare_memory(r);
@@ -494,8 +493,8 @@ _Noreturn void run(const struct boot_info *bi)
 	find_units(r);
 	r->setup_tsc = cpu_tsc();
 	if (r->cfg.generation) {
-		phase_set("adopting");
 		handover_adopt(r);
+		phase_set("reporting");
 		hostile_shoot(r);
 		open_framebuffer(r);
 		console_defer(false);

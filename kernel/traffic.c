@@ -2,6 +2,7 @@
 #include "traffic.h"
 
 #include "kernel/console/console.h"
+#include "kernel/panic.h"
 #include "kernel/report/ktap.h"
 #include "platform/mmio.h"
 #include "vtd/regs.h"
@@ -113,6 +114,7 @@ static void check_stream(struct port *p)
 
 void traffic_check(struct run *r)
 {
+	phase_set("checking the stream");
 	for (size_t i = 0; i < r->nr_ports; i++)
 		check_stream(&r->port[i]);
 	check_faults(r);

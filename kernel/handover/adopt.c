@@ -4,6 +4,7 @@
 #include "adoption.h"
 #include "errno.h"
 #include "kernel/machine/cpu.h"
+#include "kernel/panic.h"
 #include "kernel/report/ktap.h"
 #include "kernel/report/verdict.h"
 #include "platform/mem.h"
@@ -255,18 +256,27 @@ void handover_adopt(struct run *r)
 	static struct adoption a;
 
 	a.r = r;
+	phase_set("validating the handoff");
 	adoption_accept(&a);
 	a.validated_tsc = cpu_tsc();
 
+	phase_set("comparing units");
 	compare_units(&a);
+	phase_set("claiming memory");
 	adoption_claim(&a);
+	phase_set("adopting units");
 	adopt_units(&a);
+	phase_set("adopting devices");
 	adopt_devices(&a);
+	phase_set("adopting NICs");
 	for (uint32_t i = 0; i < a.n->nr_ports; i++)
 		adopt_port(&a, &a.n->port[i]);
 	a.adopted_tsc = cpu_tsc();
 
+	phase_set("verifying");
 	adoption_confirm(&a);
+	phase_set("fencing what is to blame");
 	fence_blamed(&a);
+	phase_set("first poll");
 	adoption_report(&a);
 }

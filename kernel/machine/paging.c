@@ -14,6 +14,7 @@ extern const uint8_t image_end[], text_start[], text_end[], rodata_end[],
 	relro_end[], stack_guard[];
 
 static struct page_tables own;
+static paddr_t loaded;			/* top of @own once it is complete */
 static const struct boot_info *boot;
 
 static unsigned shift_of(unsigned level)
@@ -185,7 +186,14 @@ int paging_init(const struct boot_info *bi)
 	cpu_write_cr4((cpu_read_cr4() & CR4_LA57) | CR4_PAE | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT);
 	cpu_wrmsr(MSR_PAT, PAT_VALUE);
 	cpu_write_cr3(own.top);
+	loaded = own.top;
 	return 0;
+}
+
+void paging_resume(void)
+{
+	if (loaded && cpu_read_cr3() != loaded)
+		cpu_write_cr3(loaded);
 }
 
 static void *map_device(paddr_t pa, uint64_t len, uint64_t cache)

@@ -49,6 +49,10 @@ int page_tables_map_ram(struct page_tables *pt, const struct boot_info *bi, uint
  * CR4 and EFER set to known values.  Return: 0 or -ENOMEM. */
 int paging_init(const struct boot_info *bi);
 
+/* Back to our own tables, if they were loaded: an exception in the first instructions of the next
+ * kernel still comes to us, through tables that map RAM alone. */
+void paging_resume(void);
+
 /* Map a device range UC (paging_map_mmio) or WC.  Return: its address, or NULL if the range
  * wraps, overlaps RAM, or no page is left for tables. */
 void *paging_map_mmio(paddr_t pa, uint64_t len);

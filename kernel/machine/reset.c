@@ -42,12 +42,18 @@ static void fadt_reset(void)
 	time_delay_us(RESET_WAIT_US);
 }
 
+/* Each way is tried once: one that ends in an exception comes back here. */
 _Noreturn void machine_reset(void)
 {
-	if (have_register)
+	const paddr_t st = systab;
+
+	if (have_register) {
+		have_register = false;
 		fadt_reset();
-	if (systab) {
-		runtime_reset(systab);
+	}
+	if (st) {
+		systab = 0;
+		runtime_reset(st);
 		time_delay_us(RESET_WAIT_US);
 	}
 	cpu_out8(PORT_CF9, 0x02);	/* hard reset: first select, then trigger */

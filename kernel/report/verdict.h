@@ -31,6 +31,7 @@ const char *verdict_word(enum verdict_code code);
 /* What the end of a run needs to know.  Set as soon as each is known; all default to off. */
 void verdict_allow_debug_exit(bool on);			/* exit=qemu */
 void verdict_set_fence(void (*fence)(void));		/* run once, before the last line */
+bool verdict_is_out(void);				/* the last line was printed */
 
 /* Print the verdict line and leave the machine: debug exit, or a reset. */
 _Noreturn void verdict_end(enum verdict_code code, const char *fmt, ...)

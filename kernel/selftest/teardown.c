@@ -1,6 +1,7 @@
 /* The end of a run: nothing may reach memory any more, and nothing of ours stays behind. */
 #include "selftest.h"
 
+#include "kernel/panic.h"
 #include "kernel/report/ktap.h"
 #include "vtd/regs.h"
 
@@ -8,6 +9,7 @@ void selftest_teardown(struct run *r)
 {
 	int err;
 
+	phase_set("teardown");
 	while (r->nr_ports) {
 		struct nic *nic = &r->port[r->nr_ports - 1].nic;
 
