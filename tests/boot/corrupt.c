@@ -6,6 +6,7 @@
 #include "kernel/panic.h"
 #include "kho/iommu_abi.h"
 #include "platform/mem.h"
+#include "tests/boot/exception.h"
 
 #define BP_SETUP_DATA	0x250		/* u64 in boot_params, head of the list */
 #define SS_SOFTWARE_BIT	BIT64(52)	/* ignored by hardware: translation goes on */
@@ -123,6 +124,13 @@ static void canary(const struct corrupt_place *p)
 		*(volatile uint8_t *)((uintptr_t)bytes + i) = 0xee;
 }
 
+/* An exception where a device is just being fenced needs one that is to blame. */
+static void fencing(const struct corrupt_place *p)
+{
+	record_did(p);
+	exception_in_next("exception_fencing", p->target);
+}
+
 static const struct {
 	const char *name;
 	bool early;		/* between writing and the outgoing checks */
@@ -144,6 +152,7 @@ static const struct {
 	{ "null_page", false, null_page },
 	{ "stack", false, stack },
 	{ "canary", false, canary },
+	{ "exception_fencing", false, fencing },
 };
 
 static void corrupt(const char *name, bool early, const struct corrupt_place *p)
@@ -156,7 +165,8 @@ static void corrupt(const char *name, bool early, const struct corrupt_place *p)
 				kinds[i].apply(p);
 			return;
 		}
-	panic("corrupt=%s is not known", name);
+	if (!exception_in_next(name, early ? NULL : p->target))
+		panic("corrupt=%s is not known", name);
 }
 
 void corrupt_before_checks(const char *name, const struct corrupt_place *p)

@@ -47,14 +47,15 @@ class Document:
     plan: Optional[int] = None
     results: List[Result] = field(default_factory=list)
 
-    def problems(self) -> List[str]:
-        """What makes this document itself incomplete."""
+    def problems(self, breaks_off: bool = False) -> List[str]:
+        """What makes this document itself incomplete.  @breaks_off: its end may be missing."""
         found = []
         numbers = [r.number for r in self.results]
         if self.plan is None:
             found.append("no plan")
         else:
-            missing = sorted(set(range(1, self.plan + 1)) - set(numbers))
+            last = max(numbers, default=0) if breaks_off else self.plan
+            missing = sorted(set(range(1, last + 1)) - set(numbers))
             if missing:
                 found.append("missing results: " + ", ".join(str(n) for n in missing))
             beyond = [n for n in numbers if not 1 <= n <= self.plan]
@@ -90,11 +91,16 @@ class Report:
             found += [f"generation {generation}: {p}" for p in document.problems()]
         return found
 
-    def problems(self) -> List[str]:
-        """What is wrong with the log itself, whatever the results say."""
+    def problems(self, breaks_off: bool = False) -> List[str]:
+        """What is wrong with the log itself, whatever the results say.
+
+        @breaks_off: the last document may, because its kernel did.
+        """
         found = []
         for generation, document in enumerate(self.documents):
-            found += [f"generation {generation}: {p}" for p in document.problems()]
+            last = generation == len(self.documents) - 1
+            found += [f"generation {generation}: {p}"
+                      for p in document.problems(breaks_off and last)]
         if len(self.verdicts) > 1:
             found.append(f"{len(self.verdicts)} verdict lines")
         for verdict in self.verdicts:

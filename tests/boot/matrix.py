@@ -70,7 +70,7 @@ def result_problems(stanza: Stanza, outcome: run.Outcome) -> List[str]:
     if stanza.generations is not None and len(report.documents) != stanza.generations:
         found.append(f"{len(report.documents)} generations reported, "
                      f"expected {stanza.generations}")
-    return found + report.problems()
+    return found + report.problems(stanza.breaks_off)
 
 
 def problems(stanza: Stanza, outcome: run.Outcome) -> List[str]:

@@ -313,6 +313,8 @@ def conclude(why: str, returncode: int, verdict: Optional[ktap.Verdict],
     if verdict and code is not None and verdict.code != code:
         return FAIL, code, (f"the console says {verdict.code:02x}h but QEMU was left "
                             f"with {code:02x}h")
+    if verdict and why == "verdict":
+        return FAIL, None, f"the machine was not left after the verdict: {verdict.sentence}"
     if verdict:
         if why == "exit" and code is None and returncode != 0:
             return QEMU_FAILED, None, f"QEMU ended with status {returncode}: {qemu_words}"

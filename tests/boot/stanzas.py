@@ -34,6 +34,7 @@ class Stanza:
     results: Mapping[str, str] = field(default_factory=dict)	# id -> ok, not ok or skip, newest
     may_fail: FrozenSet[str] = frozenset()		# ids that may be "not ok" all the same
     generations: Optional[int] = None		# reports that must be there
+    breaks_off: bool = False			# the last of them may end anywhere
     trace: Optional[witness.Expect] = None
     test_build: bool = False			# needs the image that knows corrupt=
     cut: Optional[float] = None			# part of the image that is kept
@@ -73,6 +74,74 @@ def one_nic_fenced(name: str, what: str, check: str) -> Stanza:
                      results={check: NOT_OK, "restore.entry_matches": OK, "stream.no_loss": OK,
                               "stream.complete": OK, "stream.no_fault": OK,
                               "replace.hitless": OK}, generations=2)
+
+
+BOTH_NICS = frozenset({"00:03.0", "00:04.0"})
+
+
+def exception(name: str, phase: str, by_port: bool = False, reports: int = 1, banner: bool = True,
+              config: Optional[Dict[str, str]] = None, display: Optional[str] = None,
+              **seen: object) -> Stanza:
+    """The incoming kernel runs into an invalid instruction while two NICs receive.
+
+    Its registers come out, what was deferred before them, and no bus master is left.
+    """
+    keys = {"generations": "2", "corrupt": f"exception_{name}"}
+    keys.update(config or {})
+    deferred = f"generation 1 of {keys['generations']}.*" if banner else ""
+    trace: Dict[str, object] = {"disables": 0, "masters_off": BOTH_NICS, "off_by_port": by_port}
+    trace.update(seen)
+    return Stanza(
+        f"exception.{name}",
+        run.Spec(machine=q.Machine(more_nics=("e1000e",), display=display), config=keys, frames=3000,
+                 trace=witness.EVENTS + witness.CONFIG_EVENTS),
+        code=EXCEPTION, sentence=rf"exception.* in phase {phase}$", generations=reports,
+        breaks_off=True,
+        console=rf"(?s){deferred}# exception 6 \(invalid opcode\).*# rip [0-9a-f]{{16}}"
+                r".*# r14 [0-9a-f]{16}.*# backtrace",
+        may_fail=frozenset({"handoff.image_unchanged"}),	# the instruction was written into it
+        trace=witness.Expect(**trace), test_build=True)	# type: ignore[arg-type]
+
+
+def exceptions() -> Tuple[Stanza, ...]:
+    """One for each phase of an incoming kernel, in the order of the phases."""
+    nic_faults = {"fault_sids": frozenset({q.NIC_SID, q.NIC_SID + 8}),
+                  "fault_reasons": frozenset({0x5, 0x6})}
+    three = {"generations": "3"}
+    return (
+        # Before it has handlers of its own, those of the kernel before it are still there, and
+        # must reach a screen and ECAM.
+        exception("entry", "jump", banner=False, display="bochs-display"),
+        exception("boot_params", "boot_params", True, banner=False),
+        exception("configuration", "configuration", True, banner=False),
+        exception("scratch", "finding scratch", True),
+        exception("page_tables", "own page tables", True),
+        exception("acpi", "ACPI tables", True),
+        exception("units", "finding remapping units", True),
+        exception("validating", "validating the handoff"),
+        exception("comparing", "comparing units"),
+        exception("claiming", "claiming memory"),
+        exception("adopting_units", "adopting units"),
+        exception("adopting_devices", "adopting devices"),
+        exception("adopting_nics", "adopting NICs"),
+        exception("verifying", "verifying"),
+        exception("fencing", "fencing what is to blame"),
+        exception("first_poll", "first poll"),
+        exception("reporting", "reporting"),
+        exception("stream", "stream", reports=2),
+        exception("replacing", "replacing a domain", reports=2),
+        exception("checking", "checking the stream", reports=2),
+        exception("fault_tests", "fault tests", reports=2),
+        exception("teardown", "teardown", reports=2, **nic_faults),
+        exception("results", "results", reports=2, **nic_faults, disables=1),
+        exception("saving", "saving", reports=2, config=three),
+        exception("jump", "jump", reports=2, config=three),
+        # Stopping the devices fails: then it is done through ports.
+        exception("in_fence", "validating the handoff", True),
+        # And the way out: the verdict stands, and the run ends all the same.
+        exception("in_reset", "validating the handoff", masters_off=frozenset({"00:03.0"}),
+                  config={"exit": "reset", "nic": q.NIC_BDF}),
+    )
 
 
 def cut_image(name: str, part: float) -> Stanza:
@@ -176,6 +245,7 @@ STANZAS: Tuple[Stanza, ...] = (
     corrupted("exception.stack_guard", "stack", EXCEPTION, r"page fault.* in phase saving",
               console=r"backtrace"),
     corrupted("exception.canary", "canary", EXCEPTION, r"stack overrun"),
+    *exceptions(),
     cut_image("image.cut_near_its_end", 0.99),
     cut_image("image.cut_to_a_half", 0.5),
     cut_image("image.cut_to_the_header", 0.02),

@@ -71,6 +71,14 @@ class Broken(unittest.TestCase):
     def test_torn_last_line_is_a_missing_result(self) -> None:
         self.assertEqual(with_document("1..2\nok 1 a\nok").problems(), ["missing results: 2"])
 
+    def test_only_the_last_document_may_break_off(self) -> None:
+        text = "KTAP version 1\n1..3\nok 1 a\nok 2 b\n"
+        self.assertEqual(ktap.parse(text).problems(breaks_off=True), [])
+        self.assertEqual(ktap.parse(text + text).problems(breaks_off=True),
+                         ["generation 0: missing results: 3"])
+        self.assertEqual(ktap.parse(text.replace("ok 1 a\n", "")).problems(breaks_off=True),
+                         ["generation 0: missing results: 1"])
+
     def test_no_plan(self) -> None:
         self.assertEqual(with_document("ok 1 a\n").problems(), ["no plan"])
 

@@ -56,7 +56,8 @@ class Statuses(unittest.TestCase):
         self.check(run.TIMEOUT, "timeout", -15)
 
     def test_hangs_after_verdict(self) -> None:
-        self.check(run.FAIL, "verdict", -15, verdict(0x11))
+        self.check(run.FAIL, "verdict", -15, verdict(0x10, "PASS"))
+        self.assertIsNone(run.conclude("verdict", -15, verdict(0x18), "words")[1])
 
 
 class Counts(unittest.TestCase):

@@ -1,6 +1,6 @@
 """Reading QEMU's trace: a run that is as it should be, then each thing that must not happen."""
 import unittest
-from typing import List
+from typing import List, Optional
 
 import qemu
 import witness
@@ -133,6 +133,78 @@ class Disagreements(unittest.TestCase):
 
     def test_unknown_format_is_said(self) -> None:
         self.expect_one(with_line("vtd_reg_write_gcmd state=1"), "not understood")
+
+
+# Two NICs become bus masters under translation; at the end one is stopped by each way.
+MASTERS = """\
+900@11.000000:pci_cfg_write e1000e 00:03.0 @0x4 <- 0x7
+900@11.000001:pci_cfg_write e1000e 00:04.0 @0x4 <- 0x7
+900@11.000002:pci_cfg_write e1000e 00:03.0 @0x4 <- 0x3
+900@11.000003:pci_cfg_write e1000e 00:04.0 @0x4 <- 0x3
+900@11.000004:pci_cfg_write ich9-ahci 00:1f.2 @0x4 <- 0x3
+900@11.100000:vtd_reg_dmar_root addr 0x4000000 scalable 0
+900@11.300000:vtd_reg_write_gcmd status 0x44000000 value 0x84000000
+900@11.400000:pci_cfg_write e1000e 00:03.0 @0x4 <- 0x407
+900@11.400001:pci_cfg_write e1000e 00:04.0 @0x4 <- 0x407
+900@11.400002:memory_region_ops_write cpu 0 mr 0x5 addr 0xfebc2818 value 0xfe size 4 name 'e1000e-mmio'
+900@15.000000:memory_region_ops_write cpu 0 mr 0x1 addr 0xcf8 value 0x80001804 size 4 name 'pci-conf-idx'
+900@15.000001:memory_region_ops_write cpu 0 mr 0x2 addr 0xcfc value 0x403 size 4 name 'pci-conf-data'
+900@15.000002:pci_cfg_write e1000e 00:03.0 @0x4 <- 0x403
+900@15.000003:memory_region_ops_write cpu 0 mr 0x3 addr 0xb0020004 value 0x403 size 4 name 'pcie-mmcfg-mmio'
+900@15.000004:pci_cfg_write e1000e 00:04.0 @0x4 <- 0x403
+"""
+
+
+class Masters(unittest.TestCase):
+    def problems(self, text: str, *off: str, by_port: Optional[bool] = None) -> List[str]:
+        expect = witness.Expect(disables=0, masters_off=frozenset(off), off_by_port=by_port)
+        return witness.disagreements(witness.read(text), expect)
+
+    def test_all_off(self) -> None:
+        self.assertEqual(self.problems(MASTERS, "00:03.0", "00:04.0"), [])
+
+    def test_one_is_left(self) -> None:
+        text = MASTERS[:MASTERS.rindex("900@")]
+        self.assertEqual(self.problems(text, "00:03.0", "00:04.0"), ["00:04.0 is still bus master"])
+
+    def test_whoever_it_is(self) -> None:
+        text = MASTERS + "900@16.0:pci_cfg_write ich9-ahci 00:1f.2 @0x4 <- 0x7\n"
+        self.assertEqual(self.problems(text, "00:03.0"), ["00:1f.2 is still bus master"])
+
+    def test_on_again(self) -> None:
+        text = MASTERS + "900@16.0:pci_cfg_write e1000e 00:03.0 @0x4 <- 0x407\n"
+        self.assertEqual(self.problems(text, "00:03.0"), ["00:03.0 is still bus master"])
+
+    def test_other_registers_do_not_count(self) -> None:
+        text = MASTERS + ("900@16.0:pci_cfg_write e1000e 00:03.0 @0x5 <- 0x4\n"
+                          "900@16.1:pci_cfg_write e1000e 00:03.0 @0x44 <- 0x4\n")
+        self.assertEqual(self.problems(text, "00:03.0"), [])
+
+    def test_firmware_alone_had_it_on(self) -> None:
+        text = "\n".join(l for l in MASTERS.splitlines() if "0x407" not in l)
+        self.assertEqual(self.problems(text, "00:03.0"),
+                         ["00:03.0 was never bus master under translation"])
+        self.assertEqual(self.problems(MASTERS, "00:05.0"),
+                         ["00:05.0 was never bus master under translation"])
+
+    def test_how(self) -> None:
+        self.assertEqual(self.problems(MASTERS, "00:03.0", by_port=True), [])
+        self.assertEqual(self.problems(MASTERS, "00:04.0", by_port=False), [])
+        self.assertEqual(self.problems(MASTERS, "00:03.0", by_port=False),
+                         ["bus master of 00:03.0 was taken away through ports"])
+        self.assertEqual(self.problems(MASTERS, "00:04.0", by_port=True),
+                         ["bus master of 00:04.0 was taken away through ECAM"])
+
+    def test_off_twice_counts_the_first(self) -> None:
+        text = MASTERS + "900@16.0:pci_cfg_write e1000e 00:03.0 @0x4 <- 0x400\n"
+        self.assertEqual(self.problems(text, "00:03.0", by_port=True), [])
+
+    def test_not_asked_for(self) -> None:
+        self.assertEqual(self.problems(MASTERS[:MASTERS.rindex("900@")]), [])
+
+    def test_unknown_format_is_said(self) -> None:
+        self.assertEqual(self.problems(MASTERS + "900@16.0:pci_cfg_write e1000e 3 @4\n", "00:03.0"),
+                         ["trace line not understood: e1000e 3 @4"])
 
 
 if __name__ == "__main__":

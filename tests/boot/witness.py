@@ -14,13 +14,19 @@ EVENTS = (
     "vtd_dmar_fault", "vtd_frr_new", "vtd_inv_qi_enable", "e1000e_core_ctrl_sw_reset",
 )
 
+# Who may do DMA.  The second event tells ports from ECAM and stands for every access to a
+# device: for runs of a few thousand frames.
+CONFIG_EVENTS = ("pci_cfg_write", "memory_region_ops_write")
+
 GCMD_TE = 1 << 31
+COMMAND, COMMAND_MASTER = 0x4, 1 << 2		# of configuration space (PCI Local Bus 3.0, 6.2.2)
 
 # "pid@seconds.micros:" is there with -msg timestamp=on.
 LINE = re.compile(r"(?:\d+@(\d+\.\d+):)?(\w+) ?(.*)$")
 SWITCH = re.compile(r"Device (\w+):(\w+)\.(\w+) switching address space \(iommu enabled=(\d)\)")
 ROOT = re.compile(r"addr (0x[0-9a-f]+) scalable (\d)")
 GCMD = re.compile(r"status (0x[0-9a-f]+) value (0x[0-9a-f]+)")
+CONFIG = re.compile(r"(\w+:\w+\.\w+) @(0x[0-9a-f]+) <- (0x[0-9a-f]+)$")
 FAULT = re.compile(r"sid (0x[0-9a-f]+) fault (\d+) addr (0x[0-9a-f]+) write (\d)")
 
 
@@ -38,6 +44,13 @@ class Fault(NamedTuple):
     write: bool
 
 
+class MasterWrite(NamedTuple):
+    """A write to the low byte of a function's command register."""
+    on: bool
+    by_port: bool			# through CF8h and CFCh, else through ECAM
+    translated: bool			# while the unit was on
+
+
 @dataclass
 class Trace:
     """What happened to the unit, in order."""
@@ -47,6 +60,7 @@ class Trace:
     nic_off: List[float] = field(default_factory=list)		# NIC untranslated while it was on
     nic_resets: List[float] = field(default_factory=list)
     faults: List[Fault] = field(default_factory=list)
+    masters: Dict[str, List[MasterWrite]] = field(default_factory=dict)	# by bus:slot.function
     queue_enables: int = 0
     unparsed: List[str] = field(default_factory=list)
     events: int = 0
@@ -62,22 +76,27 @@ class Expect:
     fault_reasons: FrozenSet[int] = frozenset()
     faults_needed: bool = False
     nic_resets_within: int = 0			# between begin and end of the stream
+    masters_off: FrozenSet[str] = frozenset()	# were bus master and must not be; nobody else is
+    off_by_port: Optional[bool] = None		# how; None: do not care
 
 
 def events(text: str) -> Iterator[Event]:
     """The lines of a trace that are events."""
     for line in text.splitlines():
         match = LINE.match(line.strip())
-        if match and match.group(2) in EVENTS:
+        if match and match.group(2) in EVENTS + CONFIG_EVENTS:
             yield Event(float(match.group(1) or 0), match.group(2), match.group(3))
 
 
 def read(text: str, nic: str = "00:03.0") -> Trace:
     """The trace as facts.  @nic: bus:slot.function as QEMU writes it."""
     trace = Trace()
-    on = False
+    on = by_port = False
     for event in events(text):
         trace.events += 1
+        if event.name == "pci_cfg_write":
+            take_config(trace, event, by_port, on)
+        by_port = event.name == "memory_region_ops_write" and "'pci-conf-data'" in event.text
         if event.name == "vtd_reg_write_gcmd":
             on = take_gcmd(trace, event, on)
         elif event.name == "vtd_reg_dmar_root":
@@ -129,6 +148,16 @@ def take_switch(trace: Trace, event: Event, on: bool, nic: str) -> None:
         trace.nic_off.append(event.time)
 
 
+def take_config(trace: Trace, event: Event, by_port: bool, translated: bool) -> None:
+    """A write to a byte above the register's low one says nothing about bus master."""
+    match = CONFIG.search(event.text)
+    if not match:
+        trace.unparsed.append(event.text)
+    elif int(match.group(2), 16) == COMMAND:
+        trace.masters.setdefault(match.group(1), []).append(
+            MasterWrite(bool(int(match.group(3), 16) & COMMAND_MASTER), by_port, translated))
+
+
 def take_fault(trace: Trace, event: Event) -> None:
     match = FAULT.search(event.text)
     if not match:
@@ -153,6 +182,8 @@ def disagreements(trace: Trace, expect: Expect, begin: float = 0, end: float = 0
         return found + ["translation was never switched on"]
     found += translation_problems(trace, expect)
     found += fault_problems(trace, expect, begin, end)
+    if expect.masters_off:
+        found += master_problems(trace, expect)
     if any(begin < t < end for t in trace.disables):
         found.append("translation was switched off while the stream ran")
     inside = [t for t in trace.nic_resets if begin < t < end]
@@ -173,6 +204,30 @@ def translation_problems(trace: Trace, expect: Expect) -> List[str]:
         found.append(f"root pointer set {len(trace.roots)} times: {roots}")
     if trace.nic_off:
         found.append("the NIC's address space was untranslated while translation was on")
+    return found
+
+
+def last_switch_off(writes: List[MasterWrite]) -> Optional[MasterWrite]:
+    """The write that took bus master away for good; None if it was never on, or still is."""
+    off = None
+    for before, write in zip(writes, writes[1:]):
+        if before.on and not write.on:
+            off = write
+    return off if not writes[-1].on else None
+
+
+def master_problems(trace: Trace, expect: Expect) -> List[str]:
+    found = [f"{name} is still bus master"
+             for name, writes in sorted(trace.masters.items()) if writes[-1].on]
+    ways: Dict[bool, str] = {True: "through ports", False: "through ECAM"}
+    for name in sorted(expect.masters_off):
+        writes = trace.masters.get(name, [])
+        if not any(write.on and write.translated for write in writes):
+            found.append(f"{name} was never bus master under translation")
+            continue
+        off = last_switch_off(writes)
+        if off and expect.off_by_port not in (None, off.by_port):
+            found.append(f"bus master of {name} was taken away {ways[off.by_port]}")
     return found
 
 
