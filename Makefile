@@ -139,7 +139,7 @@ HOST_KERNEL := $(wildcard kernel/stream/*.c) kernel/config.c kernel/console/prin
 	kernel/handover/prove.c kernel/memory/memmap.c kernel/memory/scratch.c \
 	kernel/memory/window.c kernel/machine/acpi.c $(IOMMU_SRC) kernel/machine/pci.c \
 	kernel/machine/pci_features.c kernel/machine/pci_usb.c kernel/nic/common.c kernel/nic/e1000e.c kernel/nic/igb.c \
-	kernel/nic/nic.c kernel/nic/port.c kernel/report/ktap.c
+	kernel/nic/nic.c kernel/nic/port.c kernel/report/ktap.c $(wildcard kernel/selftest/hostile*.c)
 HOST_SRC := $(SRC_LIB) $(HOST_KERNEL) tests/host/arena.c
 HOST_OBJ := $(HOST_SRC:%.c=$(B)/host/%.o)
 TEST_SRC := $(sort $(wildcard tests/unit/test_*.c))

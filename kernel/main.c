@@ -258,7 +258,7 @@ static size_t select_ports(const struct run *r, size_t fns[PORT_MAX])
 		verdict_end(VERDICT_NO_NIC, "%s", why);
 	if (r->cfg.has_hostile && !hostile_is_possible(r, fns, (size_t)n))
 		verdict_end(VERDICT_CONFIG,
-			    "hostile= names neither a test NIC nor a QEMU edu device; no other can be made hostile in this version");
+			    "hostile= names neither a test NIC nor an edu or iommu-testdev of QEMU; no other can be made hostile in this version");
 	return (size_t)n;
 }
 
@@ -495,7 +495,9 @@ _Noreturn void run(const struct boot_info *bi)
 	if (r->cfg.generation) {
 		handover_adopt(r);
 		phase_set("reporting");
+		hostile_look(r);	/* the shot of the kernel before us */
 		hostile_shoot(r);
+		hostile_look(r);
 		open_framebuffer(r);
 		console_defer(false);
 		ktap_begin(r->cfg.generation, phases(r));

@@ -218,8 +218,9 @@ static void judge_hostile(const struct adoption *a, size_t unit, const struct vt
 		 "its faults cannot be switched off");
 }
 
-/* Faults of the hostile device are what is expected; any other counts, and so does overflow. */
-static void verify_unit_faults(const struct adoption *a, size_t unit)
+/* Faults of the hostile device are what is expected; any other counts, and so does overflow.
+ * Return: whether the hostile device has a record. */
+static bool verify_unit_faults(const struct adoption *a, size_t unit)
 {
 	struct iommu_unit *u = &a->r->mmu->unit[unit];
 	const struct vtd_fault *hostile = NULL;
@@ -243,14 +244,19 @@ static void verify_unit_faults(const struct adoption *a, size_t unit)
 	}
 	if (hostile)
 		judge_hostile(a, unit, hostile);
+	return hostile;
 }
 
 static void verify_faults(const struct adoption *a)
 {
+	bool recorded = false;
+
 	for (size_t i = 0; i < a->r->mmu->nr_units; i++)
 		if (a->r->mmu->unit[i].used)
-			verify_unit_faults(a, i);
-	if (!a->n->hostile)
+			recorded |= verify_unit_faults(a, i);
+	if (a->n->hostile)
+		check_ok(CHECK_HOSTILE_BLOCKED, recorded, "no unit has a record of its fault");
+	else
 		check_skip(CHECK_HOSTILE_BLOCKED, "no device was left hostile by the kernel before us");
 }
 

@@ -1,26 +1,37 @@
 /* The hostile device. */
 #include "hostile.h"
 
+#include "hostile_kind.h"
 #include "kernel/machine/paging.h"
+#include "kernel/report/ktap.h"
 #include "platform/mmio.h"
 
-#define EDU_VENDOR	0x1234
-#define EDU_DEVICE	0x11e8
-#define EDU_BAR_BYTES	MIB(1)
-#define EDU_ID		0x00		/* 32-bit RO, low byte EDh */
-#define   EDU_ID_LOW	0xed
-#define EDU_SOURCE	0x80		/* 64-bit RW */
-#define EDU_TARGET	0x88		/* 64-bit RW */
-#define EDU_COUNT	0x90		/* 64-bit RW, bytes */
-#define EDU_COMMAND	0x98		/* 64-bit RW */
-#define   EDU_START	BIT32(0)	/* reads 1 while a copy is under way */
-#define   EDU_TO_RAM	BIT32(1)
-#define EDU_BUFFER	0x40000		/* the device's own memory */
-#define SHOT_BYTES	64
+static const struct hostile_kind *const kinds[] = { &hostile_edu, &hostile_testdev };
+
+/* A memory BAR of 32 bits and nothing else: pci-testdev, for one, has ports besides. */
+static bool has_bar_0_only(const struct pci_fn *fn)
+{
+	struct pci_bar bar;
+
+	if (pci_bar(fn, 0, &bar) || bar.is_io || bar.is_64)
+		return false;
+	for (unsigned i = 1; i < 6; i++)
+		if (pci_bar(fn, i, &bar) || bar.is_io || bar.base)
+			return false;
+	return true;
+}
+
+static const struct hostile_kind *kind_of(const struct pci_fn *fn)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (kinds[i]->vendor == fn->vendor && kinds[i]->device == fn->device)
+			return has_bar_0_only(fn) ? kinds[i] : NULL;
+	return NULL;
+}
 
 bool hostile_supported(const struct pci_fn *fn)
 {
-	return fn->vendor == EDU_VENDOR && fn->device == EDU_DEVICE;
+	return kind_of(fn);
 }
 
 /* The function that hostile= names, if it is one of these. */
@@ -32,17 +43,40 @@ static const struct pci_fn *find(const struct run *r)
 	return i >= 0 && hostile_supported(&r->mmu->fns[i]) ? &r->mmu->fns[i] : NULL;
 }
 
+struct device {
+	const struct pci_fn *fn;
+	const struct hostile_kind *kind;
+	paddr_t regs;
+};
+
+static bool find_device(const struct run *r, struct device *d)
+{
+	struct pci_bar bar;
+
+	d->fn = find(r);
+	if (!d->fn || pci_bar(d->fn, 0, &bar))
+		return false;
+	d->kind = kind_of(d->fn);
+	d->regs = bar.base;
+	return paging_map_mmio(d->regs, d->kind->bar_bytes);
+}
+
 void hostile_prepare(struct run *r)
 {
-	const struct pci_fn *fn = find(r);
+	struct device d;
+	uint16_t command;
+	bool ready;
 
-	if (!fn)
+	if (!find_device(r, &d))
 		return;
-	pci_write_control(fn->segment, fn->rid, PCI_COMMAND,
-			  (uint16_t)(pci_read16(fn->segment, fn->rid, PCI_COMMAND) | PCI_COMMAND_MEMORY));
-	pci_bus_master(fn, true);
-	platform_log("hostile: edu at %02x:%02x.%x is bus master without a domain", PCI_BUS(fn->rid),
-		     PCI_DEV(fn->rid), PCI_FN(fn->rid));
+	command = pci_read16(d.fn->segment, d.fn->rid, PCI_COMMAND);
+	pci_write_control(d.fn->segment, d.fn->rid, PCI_COMMAND, (uint16_t)(command | PCI_COMMAND_MEMORY));
+	ready = d.kind->answers(d.regs);
+	if (ready)
+		pci_bus_master(d.fn, true);
+	platform_log("hostile: %s at %02x:%02x.%x %s", d.kind->name, PCI_BUS(d.fn->rid),
+		     PCI_DEV(d.fn->rid), PCI_FN(d.fn->rid),
+		     ready ? "is bus master without a domain" : "does not answer as one");
 }
 
 static paddr_t target(const struct run *r)
@@ -65,16 +99,18 @@ bool hostile_expected(const struct run *r, uint16_t rid, struct hostile_shot *sh
 
 void hostile_shoot(struct run *r)
 {
-	const struct pci_fn *fn = find(r);
-	struct pci_bar bar;
+	struct device d;
 
-	if (!fn || !r->nr_ports || pci_bar(fn, 0, &bar) || bar.is_io ||
-	    !paging_map_mmio(bar.base, EDU_BAR_BYTES) ||
-	    (mmio_read32(bar.base + EDU_ID) & 0xff) != EDU_ID_LOW ||
-	    mmio_read32(bar.base + EDU_COMMAND) & EDU_START)
-		return;
-	mmio_write64(bar.base + EDU_SOURCE, EDU_BUFFER);
-	mmio_write64(bar.base + EDU_TARGET, target(r));
-	mmio_write64(bar.base + EDU_COUNT, SHOT_BYTES);
-	mmio_write64(bar.base + EDU_COMMAND, EDU_START | EDU_TO_RAM);
+	/* One that did not answer is no bus master. */
+	if (r->nr_ports && find_device(r, &d) && pci_is_bus_master(d.fn->segment, d.fn->rid))
+		d.kind->shoot(d.regs, target(r));
+}
+
+void hostile_look(const struct run *r)
+{
+	struct device d;
+
+	if (r->nr_ports && find_device(r, &d) && d.kind->take_result)
+		check_eq(CHECK_HOSTILE_BLOCKED, "result of a shot", d.kind->take_result(d.regs),
+			 d.kind->blocked);
 }
