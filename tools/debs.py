@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Fetch packages of other Debian suites without touching the system.
 
-The test matrix wants a QEMU with igb and a firmware that boots in half the time; the stable release
-has neither.  Both come from Debian's own archive through a private apt state: own sources, own
-lists, own cache, all under the user's cache directory.  Packages are unpacked there and never
-installed.  The archive's address is the one the system uses already; only the suite name changes.
+The test matrix wants a QEMU with igb, one with iommu-testdev, and a firmware that boots in half the
+time; the stable release has none of them.  They come from Debian's own archive through a private apt
+state: own sources, own lists, own cache, all under the user's cache directory.  Packages are unpacked
+there and never installed.  The archive's address is the one the system uses already; only the suite
+name changes.
 
-    debs.py [--cached] [--refresh] [qemu] [ovmf]
+    debs.py [--cached] [--refresh] [qemu] [ovmf] [qemu-11]
 
 prints one JSON object: what was asked for -> version, tree and paths, or null when the system's
 own package is new enough.  --cached never goes to the network.  Status 3: it cannot be had, with
@@ -23,7 +24,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Iterator, List, NamedTuple, Optional
+from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 DPKG_STATUS = Path("/var/lib/dpkg/status")
@@ -50,6 +51,8 @@ class Wanted:
     for_codenames: tuple	# elsewhere the system's own package is used
     with_dependencies: bool
     proof: str			# path inside the tree that must exist
+    # Releases whose libc is too old for it: all of it is fetched there, libc and loader included.
+    own_libc_for: tuple = ()
 
 
 WANTED = {
@@ -59,6 +62,9 @@ WANTED = {
     # Architecture: all and without dependencies, so it runs on any release.
     "ovmf": Wanted("ovmf", "ovmf", "trixie", ("bookworm",), False,
                    "usr/share/OVMF/OVMF_CODE_4M.fd"),
+    # The first with iommu-testdev.  Last, so that it stands in nobody's way if it cannot be had.
+    "qemu-11": Wanted("qemu-11", "qemu-system-x86", "trixie-backports", ("bookworm", "trixie"), True,
+                      "usr/bin/qemu-system-x86_64", own_libc_for=("bookworm",)),
 }
 
 
@@ -126,27 +132,41 @@ def system_sources(etc_apt: Path = Path("/etc/apt")) -> List[Source]:
 
 
 def sources_for(codename: str, suite: str, system: List[Source], whole_release: bool) -> List[Source]:
-    """The private sources: @suite at the address of @codename, and for dependencies the release."""
+    """The private sources: @suite at the address of @codename, and for dependencies its release.
+
+    A release's updates and security suites come from where the system has its own.
+    """
     own = [s for s in system if s.suite == codename]
     if not own:
         raise Unavailable(f"no apt source names the suite {codename}, so Debian's archive address "
                           "is not known; add one under /etc/apt/sources.list.d")
-    release = [s for s in system if s.suite == codename or s.suite.startswith(codename + "-")]
     wanted = Source(own[0].uri, suite)
-    return [wanted] + [s for s in release if whole_release and s != wanted]
+    found = [wanted]
+    for uri, name in system if whole_release else []:
+        base, dash, kind = name.partition("-")
+        if base != codename:
+            continue
+        source = Source(uri, suite.partition("-")[0] + dash + kind)
+        # What else the system has is known to be there for its own release only.
+        if source not in found and (source.suite == name or kind in ("", "updates", "security")):
+            found.append(source)
+    return found
 
 
 # --- the private apt state --------------------------------------------------------------------
 
 class Apt:
-    """apt-get with a state, lists and cache of its own; reads the system's dpkg status only."""
+    """apt-get with a state, lists and cache of its own.
 
-    def __init__(self, state: Path, sources: List[Source]) -> None:
+    @status says what is there already: the system's packages, which are only read, or nothing.
+    """
+
+    def __init__(self, state: Path, sources: List[Source], status: Path = DPKG_STATUS) -> None:
         self.archives = state / "archives"
         self.options = {
             "Dir::State": str(state),
             "Dir::State::lists": str(state / "lists"),
-            "Dir::State::status": str(DPKG_STATUS),
+            "Dir::State::status": str(status),
             "Dir::Cache": str(state),
             "Dir::Cache::archives": str(self.archives),
             "Dir::Etc::sourcelist": str(state / "sources.list"),
@@ -170,7 +190,7 @@ class Apt:
         (state / "sources.list").write_text("".join(lines), encoding="utf-8")
 
     def run(self, *args: str, cwd: Optional[Path] = None) -> None:
-        """One apt-get command; its last error line becomes the sentence on failure."""
+        """One apt-get command; its first error line becomes the sentence on failure."""
         command = ["apt-get", "-q", "-y"]
         for key, value in self.options.items():
             command += ["-o", f"{key}={value}"]
@@ -179,7 +199,7 @@ class Apt:
                               env={**os.environ, "LC_ALL": "C"}, check=False)
         if done.returncode != 0:
             errors = [l[2:].strip() for l in done.stdout.splitlines() if l.startswith("E:")]
-            reason = errors[-1] if errors else f"status {done.returncode}"
+            reason = errors[0] if errors else f"status {done.returncode}"
             raise Unavailable(f"apt-get {args[0]}: {reason}")
 
 
@@ -191,14 +211,34 @@ def library_dirs(tree: Path) -> List[Path]:
     return [d for d in (tree / "usr/lib" / triplet, tree / "lib" / triplet) if d.is_dir()]
 
 
+def loader(tree: Path) -> str:
+    """The dynamic loader, if the tree has a libc of its own."""
+    return next((str(path) for directory in library_dirs(tree)
+                 for path in sorted(directory.glob("ld-linux-*.so.*"))), "")
+
+
+def command(binary: str, libraries: Sequence[str], own_loader: str) -> List[str]:
+    """How a program of a tree is started: a libc works only with the loader it came with."""
+    if not own_loader:
+        return [binary]
+    return [own_loader, "--library-path", ":".join(libraries), binary]
+
+
+def environment(libraries: Sequence[str], own_loader: str) -> Dict[str, str]:
+    """And what it needs there: without a loader of its own, where the libraries are."""
+    paths = {"LD_LIBRARY_PATH": ":".join(libraries)} if libraries and not own_loader else {}
+    return {**os.environ, **paths}
+
+
 def describe(wanted: Wanted, version: str, tree: Path) -> Dict[str, object]:
     """What a user of the tree needs to know, as it is printed."""
     found: Dict[str, object] = {"version": version, "tree": str(tree), "layout": LAYOUT}
-    if wanted.name == "qemu":
+    if wanted.package == "qemu-system-x86":
         found["binary"] = str(tree / wanted.proof)
         found["data"] = [str(d) for d in (tree / "usr/share/qemu", tree / "usr/share/seabios")
                          if d.is_dir()]
         found["libraries"] = [str(d) for d in library_dirs(tree)]
+        found["loader"] = loader(tree)
         # QEMU looks under /usr first, where another version's modules may lie.
         found["modules"] = [str(d / "qemu") for d in library_dirs(tree) if (d / "qemu").is_dir()]
     elif wanted.name == "ovmf":
@@ -215,9 +255,10 @@ def usable(wanted: Wanted, found: object) -> bool:
         return False
     if "binary" not in found:
         return True
-    env = {**os.environ, "LD_LIBRARY_PATH": ":".join(found["libraries"])}  # type: ignore[arg-type]
+    libraries, own_loader = list(found.get("libraries", [])), str(found.get("loader", ""))
     try:
-        done = subprocess.run([str(found["binary"]), "--version"], env=env, timeout=30, check=False,
+        done = subprocess.run([*command(str(found["binary"]), libraries, own_loader), "--version"],
+                              env=environment(libraries, own_loader), timeout=30, check=False,
                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     except (OSError, subprocess.TimeoutExpired):
         return False
@@ -251,10 +292,14 @@ def fetch(wanted: Wanted, codename: str, cache: Path) -> Dict[str, object]:
                           "debian-archive-keyring")
     state = cache / "apt" / wanted.name
     shutil.rmtree(state / "archives", ignore_errors=True)
-    apt = Apt(state, sources_for(codename, suite, system_sources(), wanted.with_dependencies))
+    state.mkdir(parents=True, exist_ok=True)
+    nothing = state / "status"
+    nothing.touch()
+    apt = Apt(state, sources_for(codename, suite, system_sources(), wanted.with_dependencies),
+              nothing if codename in wanted.own_libc_for else DPKG_STATUS)
     apt.run("update", "--error-on=any")
     if wanted.with_dependencies:
-        # Against the system's own status, so that only what is missing here comes along.
+        # Against the system's own status only what is missing here comes along.
         apt.run("install", "--download-only", "--no-install-recommends", "--reinstall",
                 "-t", suite, wanted.package)
     else:
@@ -311,7 +356,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     parser = argparse.ArgumentParser(description="Fetch packages of other Debian suites, privately.")
     parser.add_argument("--cached", action="store_true", help="never go to the network")
     parser.add_argument("--refresh", action="store_true", help="fetch again")
-    parser.add_argument("names", nargs="*", metavar="qemu|ovmf")
+    parser.add_argument("names", nargs="*", metavar="|".join(WANTED))
     options = parser.parse_args(argv)
     unknown = [n for n in options.names if n not in WANTED]
     if unknown:

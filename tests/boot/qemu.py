@@ -36,6 +36,10 @@ IOMMU_SPELLINGS: Mapping[str, Tuple[str, ...]] = {
 }
 
 
+# Where the version that brought a device is worth telling.
+DEVICE_SINCE: Mapping[str, str] = {"igb": "8.0", "iommu-testdev": "11.1"}
+
+
 class Unsupported(Exception):
     """This QEMU cannot do what was asked; the text says what, for a SKIP line."""
 
@@ -51,17 +55,17 @@ class Qemu:
     data: Sequence[str] = ()
     libraries: Sequence[str] = ()
     modules: Sequence[str] = ()
+    loader: str = ""		# of a libc that is not the system's
     origin: str = "system"
     _help: Dict[str, str] = field(default_factory=dict, repr=False)
 
     def argv(self) -> List[str]:
         """The program with its data directories, before any option."""
-        return [self.binary] + [word for d in self.data for word in ("-L", d)]
+        return (debs.command(self.binary, self.libraries, self.loader) +
+                [word for d in self.data for word in ("-L", d)])
 
     def environment(self) -> Dict[str, str]:
-        env = dict(os.environ)
-        if self.libraries:
-            env["LD_LIBRARY_PATH"] = ":".join(self.libraries)
+        env = debs.environment(self.libraries, self.loader)
         if self.modules:
             env["QEMU_MODULE_DIR"] = self.modules[0]
         return env
@@ -124,6 +128,8 @@ class Machine:
     accel: str = "tcg"
     disk: str = "virtio"		# or "ahci"
     display: Optional[str] = None	# a display device; without one there is no framebuffer
+    devices: Sequence[str] = ()	# -device arguments besides; QEMU must know each
+    version: Tuple[int, ...] = ()	# QEMU must be that new
     extra: Sequence[str] = ()
 
     def nics(self) -> List[str]:
@@ -151,7 +157,7 @@ class Files:
 
 
 def fetch_wider() -> Optional[str]:
-    """Bring the newer QEMU and OVMF into the cache.  None, or the reason why not."""
+    """Bring the newer QEMUs and OVMF into the cache.  None, or the reason why not."""
     try:
         for name in debs.WANTED:
             debs.get(name)
@@ -161,7 +167,7 @@ def fetch_wider() -> Optional[str]:
 
 
 def find_qemus() -> List[Qemu]:
-    """QEMU= alone if given; else the system's own, then the one from the user's cache."""
+    """QEMU= alone if given; else the system's own, then those from the user's cache, oldest first."""
     own = os.environ.get("QEMU", "")
     if own:
         if shutil.which(own) is None:
@@ -170,10 +176,11 @@ def find_qemus() -> List[Qemu]:
     found = []
     if shutil.which("qemu-system-x86_64"):
         found.append(Qemu("qemu-system-x86_64"))
-    record = debs.get("qemu", network=False)
-    if record:
-        found.append(Qemu(str(record["binary"]), record["data"], record["libraries"],
-                          record["modules"], origin="cache"))
+    for name in ("qemu", "qemu-11"):
+        record = debs.get(name, network=False)
+        if record:
+            found.append(Qemu(str(record["binary"]), record["data"], record["libraries"],
+                              record["modules"], str(record.get("loader", "")), origin="cache"))
     if not found:
         raise Missing("no qemu-system-x86_64; install qemu-system-x86, or give QEMU=")
     return found
@@ -215,10 +222,14 @@ def supports(qemu: Qemu, machine: Machine) -> None:
     """Raise Unsupported, with the reason, if this QEMU cannot be the machine."""
     if not qemu.version():
         raise Unsupported(f"{qemu.binary} does not run")
-    for nic in machine.nics():
-        if not qemu.has_device(nic):
-            hint = " (needs 8.0 or newer)" if nic == "igb" else ""
-            raise Unsupported(f"QEMU {qemu.version()} has no {nic}{hint}")
+    if tuple(int(n) for n in qemu.version().split(".")) < tuple(machine.version):
+        least = ".".join(str(n) for n in machine.version)
+        raise Unsupported(f"QEMU {qemu.version()} is older than {least}")
+    for device in machine.nics() + [d.partition(",")[0] for d in machine.devices]:
+        if not qemu.has_device(device):
+            since = DEVICE_SINCE.get(device)
+            hint = f" (needs {since} or newer)" if since else ""
+            raise Unsupported(f"QEMU {qemu.version()} has no {device}{hint}")
     if machine.iommu is not None:
         qemu.iommu_option(machine.iommu)
 
@@ -270,6 +281,8 @@ def command(qemu: Qemu, firmware: Firmware, machine: Machine, files: Files,
         ]
     if machine.display:
         argv += ["-device", machine.display]
+    for device in machine.devices:
+        argv += ["-device", device]
     if trace_events:
         files.events.write_text("\n".join(trace_events) + "\n", encoding="utf-8")
         argv += ["-trace", f"events={option_path(files.events)}", "-D", str(files.trace),

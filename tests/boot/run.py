@@ -412,10 +412,12 @@ def choose_qemu(machine: q.Machine) -> q.Qemu:
         if os.environ.get("QEMU"):
             raise
         print(f"{first}; looking for a newer QEMU", flush=True)
-        reason = q.fetch_wider()
-        if reason:
-            raise q.Unsupported(f"{first}; {reason}") from None
+    # One that cannot be had is no reason against the others.
+    reason = q.fetch_wider()
+    try:
         return q.choose(q.find_qemus(), machine)
+    except q.Unsupported as second:
+        raise q.Unsupported(f"{second}; {reason}" if reason else str(second)) from None
 
 
 def show(line: str) -> None:
