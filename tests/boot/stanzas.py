@@ -3,7 +3,7 @@
 A stanza is data.  It names the verdict it wants, results that must hold whatever the verdict is,
 and what QEMU's trace must say.  Refusals are stanzas like any other: the sentence is part of them.
 """
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Callable, Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple
 
 import qemu as q
@@ -152,16 +152,21 @@ def cut_image(name: str, part: float) -> Stanza:
 
 
 def hostile(name: str, bdf: str, sid: int, config: Optional[Dict[str, str]] = None,
-            **machine: object) -> Stanza:
-    """A device beside the test NIC tries to reach memory across the hand-overs; it must not."""
+            shots: Optional[int] = None, **machine: object) -> Stanza:
+    """A device beside the test NIC tries to reach memory across the hand-overs; it must not.
+
+    @shots: how often, of one that knows how each of them ended.
+    """
     keys = {"generations": "3", "hostile": bdf}
     keys.update(config or {})
     return Stanza(
-        name, run.Spec(machine=q.Machine(**machine), config=keys, frames=9000),	# type: ignore[arg-type]
-        results={"hostile.blocked": SKIPPED}, console=r"hostile .* was blocked, reason 2",
-        generations=3,
+        name, run.Spec(machine=q.Machine(**machine), config=keys, frames=9000,	# type: ignore[arg-type]
+                       trace=witness.EVENTS + (witness.TESTDEV_EVENTS if shots else ())),
+        results={"hostile.blocked": OK if shots else SKIPPED},
+        console=r"hostile .* was blocked, reason 2", generations=3,
         trace=witness.Expect(disables=None, fault_sids=frozenset({q.NIC_SID, sid}),
-                             fault_reasons=frozenset({0x2, 0x5}), faults_needed=True))
+                             fault_reasons=frozenset({0x2, 0x5}), faults_needed=True,
+                             sids_needed=frozenset({sid}), shots=shots))
 
 
 HOSTILE = Stanza(
@@ -194,13 +199,22 @@ STANZAS: Tuple[Stanza, ...] = (
     handover("handover.legacy_on_a_scalable_unit", "e1000e", 4000, 2, iommu=SCALABLE),
     handover("handover.iommu_series", "e1000e", 6000, 3, more_nics=("e1000e",),
              config={"profile": "iommu-series"}),
+    # Its unit reports ESRTPS (VT-d, Capability Register, bit 63).
+    replace(handover("handover.e1000e_qemu_11", "e1000e", 8000, 2, version=(11,)),
+            console=r"CAP [89a-f]"),
     HOSTILE,
     hostile("hostile.second_nic", "0000:00:04.0", 0x20, more_nics=("e1000e",)),
     hostile("hostile.second_nic_scalable", "0000:00:04.0", 0x20, {"mode": "scalable"},
             more_nics=("e1000e",), iommu=SCALABLE),
     hostile("hostile.edu", "0000:00:0a.0", 0x50, {"hold_ms": "150"},
             extra=("-device", "edu,addr=0xa,dma_mask=0xffffffffffffffff")),
+    # Before the last poll and after adoption, at each of two hand-overs.
+    hostile("hostile.iommu_testdev", "0000:00:0a.0", 0x50, shots=4,
+            devices=("iommu-testdev,addr=0xa",)),
     refusal("refused.hostile_disk", CONFIG, r"hostile", config={"hostile": "0000:00:08.0"}),
+    # It has the ids of iommu-testdev.
+    refusal("refused.hostile_pci_testdev", CONFIG, r"hostile",
+            q.Machine(devices=("pci-testdev,addr=0xa",)), config={"hostile": "0000:00:0a.0"}),
     refusal("refused.no_dmar", NO_VTD, r"DMAR", q.Machine(iommu=None), seen=None),
     refusal("refused.no_nic", NO_NIC, r"NIC", q.Machine(nic=None)),
     refusal("refused.unsupported_nic", NO_NIC, r"NIC", q.Machine(nic="e1000")),

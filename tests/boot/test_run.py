@@ -7,7 +7,7 @@ import tempfile
 import time
 import unittest
 from pathlib import Path
-from typing import Dict, Optional
+from typing import Dict, List, Optional
 from unittest import mock
 
 import image
@@ -131,7 +131,7 @@ def fake(version: str, iommu: str, *devices: str) -> FakeQemu:
 
 class Qemus(unittest.TestCase):
     old = fake("7.2.22", "aw-bits x-scalable-mode", "e1000e")
-    new = fake("11.1.3", "aw-bits scalable-mode fsts", "e1000e", "igb")
+    new = fake("11.1.3", "aw-bits scalable-mode fsts", "e1000e", "igb", "iommu-testdev")
 
     def test_spelling_follows_the_version(self) -> None:
         wanted = {"aw-bits": "48", "scalable": "on"}
@@ -144,6 +144,59 @@ class Qemus(unittest.TestCase):
         self.assertIs(qemu.choose(both, qemu.Machine()), self.old)
         self.assertIs(qemu.choose(both, qemu.Machine(nic="igb")), self.new)
         self.assertIs(qemu.choose(both, qemu.Machine(iommu={"first-stage": "on"})), self.new)
+
+    def test_first_that_has_the_device(self) -> None:
+        both = [self.old, self.new]
+        machine = qemu.Machine(devices=("iommu-testdev,addr=0xa",))
+        self.assertIs(qemu.choose(both, machine), self.new)
+        with self.assertRaisesRegex(qemu.Unsupported, r"7.2.22 has no iommu-testdev \(needs 11.1"):
+            qemu.choose([self.old], machine)
+        self.assertIn("-device iommu-testdev,addr=0xa", self.command(machine))
+
+    def test_first_that_is_new_enough(self) -> None:
+        both = [self.old, self.new]
+        for version, want in (((7,), self.old), ((7, 2, 23), self.new), ((8,), self.new),
+                              ((11, 1), self.new)):
+            self.assertIs(qemu.choose(both, qemu.Machine(version=version)), want)
+        with self.assertRaisesRegex(qemu.Unsupported, "11.1.3 is older than 11.2"):
+            qemu.choose(both, qemu.Machine(version=(11, 2)))
+
+    def test_loader_of_its_own(self) -> None:
+        own = qemu.Qemu("/t/qemu", ["/t/data"], ["/t/lib", "/t/more"], loader="/t/lib/ld.so")
+        self.assertEqual(own.argv(), ["/t/lib/ld.so", "--library-path", "/t/lib:/t/more", "/t/qemu",
+                                      "-L", "/t/data"])
+        with mock.patch.dict(os.environ, {}, clear=True):
+            self.assertNotIn("LD_LIBRARY_PATH", own.environment())
+            own.loader = ""
+            self.assertEqual(own.environment(), {"LD_LIBRARY_PATH": "/t/lib:/t/more"})
+        self.assertEqual(own.argv()[0], "/t/qemu")
+
+    def test_from_the_cache(self) -> None:
+        """The newest comes last, so that what any of them can do runs on the oldest."""
+        record = {"data": [], "libraries": [], "modules": []}
+        found = {"qemu": {**record, "binary": "/ten"},
+                 "qemu-11": {**record, "binary": "/eleven", "loader": "/ld.so"}}
+        with mock.patch.object(qemu.debs, "get", side_effect=lambda name, network: found.get(name)), \
+                mock.patch.object(qemu.shutil, "which", return_value="/usr/bin/x"), \
+                mock.patch.dict(os.environ, {"QEMU": ""}):
+            self.assertEqual([(m.binary, m.loader) for m in qemu.find_qemus()],
+                             [("qemu-system-x86_64", ""), ("/ten", ""), ("/eleven", "/ld.so")])
+            del found["qemu-11"]
+            self.assertEqual(len(qemu.find_qemus()), 2)
+
+    def test_one_that_cannot_be_had_is_no_reason_against_another(self) -> None:
+        now: List[qemu.Qemu] = [self.old]
+
+        def fetch() -> str:
+            now.append(self.new)
+            return "the other is not in the archive"
+        with mock.patch.object(qemu, "find_qemus", side_effect=lambda: list(now)), \
+                mock.patch.object(qemu, "fetch_wider", side_effect=fetch), \
+                mock.patch.object(run, "print", create=True), \
+                mock.patch.dict(os.environ, {"QEMU": ""}):
+            self.assertIs(run.choose_qemu(qemu.Machine(nic="igb")), self.new)
+            with self.assertRaisesRegex(qemu.Unsupported, "older than 12; the other is not in"):
+                run.choose_qemu(qemu.Machine(version=(12,)))
 
     def test_none_can(self) -> None:
         with self.assertRaisesRegex(qemu.Unsupported, "7.2.22 has no igb"):
@@ -292,10 +345,12 @@ class Stanzas(unittest.TestCase):
         self.expect(stanza, seen, "started all the same")
 
     def test_skipped_igb_fails_in_ci(self) -> None:
-        igb, e1000e = stanzas.by_name(["handover.igb", "handover.e1000e"])
+        igb, e1000e, *newest = stanzas.by_name(["handover.igb", "handover.e1000e",
+                                                "handover.e1000e_qemu_11", "hostile.iommu_testdev"])
         with mock.patch.dict(os.environ, {"CI": "true"}):
             self.assertTrue(matrix.skip_is_failure(igb))
             self.assertFalse(matrix.skip_is_failure(e1000e))
+            self.assertFalse(any(matrix.skip_is_failure(s) for s in newest))
         with mock.patch.dict(os.environ, {"CI": ""}):
             self.assertFalse(matrix.skip_is_failure(igb))
 

@@ -57,6 +57,14 @@ class Facts(unittest.TestCase):
         trace = witness.read(text)
         self.assertEqual((len(trace.enables), len(trace.disables)), (1, 1))
 
+    def test_times_of_day(self) -> None:
+        text = ("1970-01-01T00:00:11.300000Z vtd_reg_write_gcmd status 0x0 value 0x80000000\n"
+                "2026-11-25T21:13:32Z vtd_reg_write_gcmd status 0x80000000 value 0x0\n"
+                "2026-11-25T21:13:32.000001Z vtd_dmar_fault sid 0x18 fault 5 addr 0x1000 write 1\n")
+        trace = witness.read(text)
+        self.assertEqual((trace.enables, trace.disables), ([11.3], [1795641212.0]))
+        self.assertAlmostEqual(trace.faults[0].time, 1795641212.000001, 6)
+
     def test_other_lines_are_ignored(self) -> None:
         self.assertEqual(witness.read("qemu-system-x86_64: warning: x\nvtd_other y\n").events, 0)
 
@@ -122,6 +130,25 @@ class Disagreements(unittest.TestCase):
         text = "\n".join(l for l in GOOD.splitlines() if "dmar_fault" not in l)
         self.assertEqual(problems(text), [])
         self.expect_one(text, "no fault was seen", witness.Expect(faults_needed=True))
+
+    def test_fault_of_one_device_needed(self) -> None:
+        needed = witness.Expect(fault_sids=frozenset({0x18, 0x50}), fault_reasons=frozenset({5, 2}),
+                                faults_needed=True, sids_needed=frozenset({0x50}))
+        self.expect_one(GOOD, "no fault of source-id 0x0050", needed)
+        text = with_line("vtd_dmar_fault sid 0x50 fault 2 addr 0x1000 write 1")
+        self.assertEqual(problems(text, needed), [])
+
+    def test_shots(self) -> None:
+        def fired(*results: int) -> str:
+            return with_line("\n900@15.1:".join(
+                f"iommu_testdev_dma_result DMA completed result={r:#x}" for r in results))
+        two = witness.Expect(fault_sids=NIC, fault_reasons=frozenset({5, 6}), shots=2)
+        self.assertEqual(problems(fired(0xdead0002, 0xdead0002), two), [])
+        self.expect_one(fired(0xdead0002), "fired 1 times, expected 2", two)
+        self.expect_one(GOOD, "fired 0 times, expected 2", two)
+        self.expect_one(fired(0xdead0002, 0), "ended with 0x0", two)
+        self.expect_one(fired(0xdead0004, 0xdead0002), "ended with 0xdead0004", two)
+        self.expect_one(with_line("iommu_testdev_dma_result done"), "not understood", two)
 
     def test_must_stay_off(self) -> None:
         self.expect_one(GOOD, "translation was switched on", witness.Expect(enabled=False))

@@ -4,7 +4,9 @@ The firmware claims that translation never stopped and the root pointer never mo
 this module reads its trace and says where the two disagree.  It decides nothing about the
 firmware's log, and takes no number from it.
 """
+import calendar
 import re
+import time
 from dataclasses import dataclass, field
 from typing import Dict, FrozenSet, Iterator, List, NamedTuple, Optional, Set
 
@@ -17,17 +19,24 @@ EVENTS = (
 # Who may do DMA.  The second event tells ports from ECAM and stands for every access to a
 # device: for runs of a few thousand frames.
 CONFIG_EVENTS = ("pci_cfg_write", "memory_region_ops_write")
+# Where there is an iommu-testdev: one line for each time it fires.
+TESTDEV_EVENTS = ("iommu_testdev_dma_result",)
+
 
 GCMD_TE = 1 << 31
 COMMAND, COMMAND_MASTER = 0x4, 1 << 2		# of configuration space (PCI Local Bus 3.0, 6.2.2)
+TESTDEV_WRITE_FAILED = 0xdead0002
 
-# "pid@seconds.micros:" is there with -msg timestamp=on.
-LINE = re.compile(r"(?:\d+@(\d+\.\d+):)?(\w+) ?(.*)$")
+# What -msg timestamp=on puts before an event: "pid@seconds.micros:", in later versions of QEMU a
+# date and time of day, whose fraction is left out if it is zero.
+LINE = re.compile(r"(?:\d+@(?P<since>\d+\.\d+):|(?P<date>\d+-\d+-\d+T\d+:\d+:\d+)(?P<fraction>\.\d+)?Z )?"
+                  r"(?P<name>\w+) ?(?P<text>.*)$")
 SWITCH = re.compile(r"Device (\w+):(\w+)\.(\w+) switching address space \(iommu enabled=(\d)\)")
 ROOT = re.compile(r"addr (0x[0-9a-f]+) scalable (\d)")
 GCMD = re.compile(r"status (0x[0-9a-f]+) value (0x[0-9a-f]+)")
 CONFIG = re.compile(r"(\w+:\w+\.\w+) @(0x[0-9a-f]+) <- (0x[0-9a-f]+)$")
 FAULT = re.compile(r"sid (0x[0-9a-f]+) fault (\d+) addr (0x[0-9a-f]+) write (\d)")
+RESULT = re.compile(r"result=(0x[0-9a-f]+)")
 
 
 class Event(NamedTuple):
@@ -61,6 +70,7 @@ class Trace:
     nic_resets: List[float] = field(default_factory=list)
     faults: List[Fault] = field(default_factory=list)
     masters: Dict[str, List[MasterWrite]] = field(default_factory=dict)	# by bus:slot.function
+    shots: List[int] = field(default_factory=list)		# of an iommu-testdev: their results
     queue_enables: int = 0
     unparsed: List[str] = field(default_factory=list)
     events: int = 0
@@ -75,17 +85,27 @@ class Expect:
     fault_sids: FrozenSet[int] = frozenset()	# who may fault at all
     fault_reasons: FrozenSet[int] = frozenset()
     faults_needed: bool = False
+    sids_needed: FrozenSet[int] = frozenset()	# who must fault
+    shots: Optional[int] = None			# of an iommu-testdev, all blocked; None: there is none
     nic_resets_within: int = 0			# between begin and end of the stream
     masters_off: FrozenSet[str] = frozenset()	# were bus master and must not be; nobody else is
     off_by_port: Optional[bool] = None		# how; None: do not care
+
+
+def seconds(line: "re.Match[str]") -> float:
+    """The time of an event."""
+    if line["date"]:
+        return (calendar.timegm(time.strptime(line["date"], "%Y-%m-%dT%H:%M:%S")) +
+                float(line["fraction"] or 0))
+    return float(line["since"] or 0)
 
 
 def events(text: str) -> Iterator[Event]:
     """The lines of a trace that are events."""
     for line in text.splitlines():
         match = LINE.match(line.strip())
-        if match and match.group(2) in EVENTS + CONFIG_EVENTS:
-            yield Event(float(match.group(1) or 0), match.group(2), match.group(3))
+        if match and match["name"] in EVENTS + CONFIG_EVENTS + TESTDEV_EVENTS:
+            yield Event(seconds(match), match["name"], match["text"])
 
 
 def read(text: str, nic: str = "00:03.0") -> Trace:
@@ -109,6 +129,8 @@ def read(text: str, nic: str = "00:03.0") -> Trace:
             trace.queue_enables += event.text.strip() == "enabled 1"
         elif event.name == "e1000e_core_ctrl_sw_reset":
             trace.nic_resets.append(event.time)
+        elif event.name in TESTDEV_EVENTS:
+            take_shot(trace, event)
     return trace
 
 
@@ -167,6 +189,14 @@ def take_fault(trace: Trace, event: Event) -> None:
     trace.faults.append(Fault(event.time, int(sid, 16), int(reason), int(addr, 16), write == "1"))
 
 
+def take_shot(trace: Trace, event: Event) -> None:
+    match = RESULT.search(event.text)
+    if not match:
+        trace.unparsed.append(event.text)
+        return
+    trace.shots.append(int(match.group(1), 16))
+
+
 def disagreements(trace: Trace, expect: Expect, begin: float = 0, end: float = 0) -> List[str]:
     """Where the trace does not say what was expected.
 
@@ -184,6 +214,7 @@ def disagreements(trace: Trace, expect: Expect, begin: float = 0, end: float = 0
     found += fault_problems(trace, expect, begin, end)
     if expect.masters_off:
         found += master_problems(trace, expect)
+    found += shot_problems(trace, expect)
     if any(begin < t < end for t in trace.disables):
         found.append("translation was switched off while the stream ran")
     inside = [t for t in trace.nic_resets if begin < t < end]
@@ -239,6 +270,8 @@ def fault_problems(trace: Trace, expect: Expect, begin: float, end: float) -> Li
         found.append(f"fault of source-id {sid:#06x}")
     for reason in sorted(set(reasons) - expect.fault_reasons):
         found.append(f"fault reason {reason:#x} at {reasons[reason].addr:#x}")
+    for sid in sorted(expect.sids_needed - sids):
+        found.append(f"no fault of source-id {sid:#06x} was seen, one was expected")
     if expect.faults_needed and not trace.faults:
         found.append("no fault was seen, one was expected")
     if expect.faults_needed or not end:
@@ -246,4 +279,15 @@ def fault_problems(trace: Trace, expect: Expect, begin: float, end: float) -> Li
     inside = [f for f in trace.faults if begin < f.time < end]
     if inside:
         found.append(f"{len(inside)} faults while the stream ran, first at {inside[0].addr:#x}")
+    return found
+
+
+def shot_problems(trace: Trace, expect: Expect) -> List[str]:
+    if expect.shots is None:
+        return []
+    found = []
+    if len(trace.shots) != expect.shots:
+        found.append(f"the iommu-testdev fired {len(trace.shots)} times, expected {expect.shots}")
+    for result in sorted(set(trace.shots) - {TESTDEV_WRITE_FAILED}):
+        found.append(f"a shot of the iommu-testdev ended with {result:#x}")
     return found
