@@ -22,7 +22,6 @@ CONFIG_EVENTS = ("pci_cfg_write", "memory_region_ops_write")
 # Where there is an iommu-testdev: one line for each time it fires.
 TESTDEV_EVENTS = ("iommu_testdev_dma_result",)
 
-
 GCMD_TE = 1 << 31
 COMMAND, COMMAND_MASTER = 0x4, 1 << 2		# of configuration space (PCI Local Bus 3.0, 6.2.2)
 TESTDEV_WRITE_FAILED = 0xdead0002

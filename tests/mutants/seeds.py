@@ -4,8 +4,9 @@ from typing import Tuple
 from mutant import Mutant
 from seeds_checks import CHECKS
 from seeds_exceptions import EXCEPTIONS
+from seeds_hostile import HOSTILES
 from seeds_machine import MACHINE
 from seeds_records import RECORDS
 from seeds_vtd import VTD
 
-MUTANTS: Tuple[Mutant, ...] = VTD + MACHINE + RECORDS + CHECKS + EXCEPTIONS
+MUTANTS: Tuple[Mutant, ...] = VTD + MACHINE + RECORDS + CHECKS + EXCEPTIONS + HOSTILES
