@@ -40,11 +40,11 @@ WARN := -Wall -Wextra -Werror -Wundef -Wstrict-prototypes -Wmissing-prototypes -
 # their path from the top.  A wall crossed is a build error.
 LIB_ROOMS := vtd kho
 SRC_LIB   := $(sort $(foreach r,$(LIB_ROOMS),$(wildcard $(r)/*.c)))
-# A test build (FW_TEST=1) knows corrupt=: two files take the place of one.
+# A test build (FW_TEST=1) knows corrupt=: three files take the place of one.
 SRC_ABOVE := $(sort $(wildcard efi/*.c kernel/*.c kernel/*/*.c))
 ifeq ($(FW_TEST),1)
 SRC_ABOVE := $(filter-out kernel/handover/corrupt.c,$(SRC_ABOVE)) tests/boot/corrupt.c \
-	tests/boot/exception.c
+	tests/boot/exception.c tests/boot/rmrr.c
 FW_DEFS := -DBATON_TEST_BUILD
 endif
 SRC_ASM   := $(sort $(wildcard kernel/*.S kernel/*/*.S))

@@ -4,6 +4,7 @@
 #include "errno.h"
 #include "kernel/console/console.h"
 #include "kernel/handover/adopt.h"
+#include "kernel/handover/corrupt.h"
 #include "kernel/handover/save.h"
 #include "kernel/machine/apic.h"
 #include "kernel/machine/cpu.h"
@@ -167,6 +168,7 @@ static void read_tables(struct run *r)
 	if (acpi_init(&reader, r->bi->rsdp, &r->acpi, &why))
 		verdict_end(VERDICT_NO_VTD, "ACPI tables cannot be read: %s; there is no DMAR without them",
 			    why);
+	corrupt_tables(r->cfg.corrupt, r->bi, &r->acpi);
 	if (!acpi_table(&r->acpi, "FACP", &table) && !acpi_decode_reset(table, &reset) &&
 	    reset.reg.space != ACPI_GAS_PCI_CONFIG)
 		machine_set_reset_register(reset.reg.space == ACPI_GAS_IO, reset.reg.address, reset.value);

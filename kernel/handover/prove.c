@@ -28,7 +28,28 @@ static bool page_ok(void *ctx, paddr_t page)
 	return kho_map_covers(p->map, page, PAGE_SIZE);
 }
 
-/* DMA may reach preserved memory, and what firmware named for the devices of an RMRR. */
+static bool is_rmrr(const struct node *n, uint32_t domain)
+{
+	for (uint32_t i = 0; i < n->nr_domains; i++)
+		if (n->domain[i].id == domain)
+			return n->domain[i].is_rmrr;
+	return false;
+}
+
+static bool in_rmrr(const struct vtd_dmar *dmar, paddr_t pa, uint64_t size)
+{
+	for (size_t i = 0; i < dmar->nr_rmrr; i++) {
+		const struct vtd_dmar_rmrr *r = &dmar->rmrr[i];
+
+		if (pa >= ALIGN_DOWN(r->base, PAGE_SIZE) &&
+		    pa + size <= ALIGN_UP(r->limit + 1, PAGE_SIZE))
+			return true;
+	}
+	return false;
+}
+
+/* DMA may reach preserved memory; that of an RMRR's device what firmware named instead, which is
+ * no RAM to any kernel and so never preserved. */
 static bool leaf_ok(void *ctx, const struct vtd_domain_snapshot *domain, paddr_t pa, uint64_t size)
 {
 	const struct proof *p = ((const struct walk *)ctx)->proof;
@@ -36,19 +57,9 @@ static bool leaf_ok(void *ctx, const struct vtd_domain_snapshot *domain, paddr_t
 	for (uint32_t i = 0; i < p->node->nr_digests; i++)	/* no device may write a table */
 		if (ranges_overlap(pa, size, ALIGN_DOWN(p->node->digest[i].pa, PAGE_SIZE), PAGE_SIZE))
 			return false;
-	if (kho_map_covers(p->map, pa, size))
-		return true;
-	for (uint32_t i = 0; i < p->node->nr_domains; i++)
-		if (p->node->domain[i].id == domain->id && !p->node->domain[i].is_rmrr)
-			return false;
-	for (size_t i = 0; i < p->mmu->dmar.nr_rmrr; i++) {
-		const struct vtd_dmar_rmrr *r = &p->mmu->dmar.rmrr[i];
-
-		if (pa >= ALIGN_DOWN(r->base, PAGE_SIZE) &&
-		    pa + size <= ALIGN_UP(r->limit + 1, PAGE_SIZE))
-			return true;
-	}
-	return false;
+	if (is_rmrr(p->node, domain->id))
+		return in_rmrr(&p->mmu->dmar, pa, size) && !kho_map_overlaps(p->map, pa, size);
+	return kho_map_covers(p->map, pa, size);
 }
 
 static enum check_id id_of(const struct prove_ids *ids, enum vtd_violation_kind kind)

@@ -1,7 +1,7 @@
 /* The hostile device: bus master on, no domain, aiming at memory it must not reach.  Only the
  * IOMMU stands in between (docs/design.md, hostile devices).
  *
- * A test NIC becomes hostile when a hand-over leaves it behind (save.c).  QEMU's edu (1234:11e8) and
+ * A test NIC becomes hostile when a hand-over leaves it behind (save.c).  QEMU's edu (edu.h) and
  * iommu-testdev (1b36:0005) are hostile from the start: they write on command, the first about 100 ms
  * later, the second at once. */
 #ifndef BATON_HOSTILE_H

@@ -7,6 +7,7 @@
 #include "kho/iommu_abi.h"
 #include "platform/mem.h"
 #include "tests/boot/exception.h"
+#include "tests/boot/rmrr.h"
 
 #define BP_SETUP_DATA	0x250		/* u64 in boot_params, head of the list */
 #define SS_SOFTWARE_BIT	BIT64(52)	/* ignored by hardware: translation goes on */
@@ -157,7 +158,7 @@ static const struct {
 
 static void corrupt(const char *name, bool early, const struct corrupt_place *p)
 {
-	if (!name[0])
+	if (!name[0] || rmrr_use(name, early, p->node->generation))
 		return;
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
 		if (!strcmp(name, kinds[i].name)) {

@@ -169,6 +169,22 @@ def hostile(name: str, bdf: str, sid: int, config: Optional[Dict[str, str]] = No
                              sids_needed=frozenset({sid}), shots=shots))
 
 
+EDU = ("-device", "edu,addr=0xa,dma_mask=0xffffffffffffffff")
+EDU_BDF = "00:0a.0"
+
+
+def rmrr(name: str, what: str, console: str, masters: FrozenSet[str] = frozenset()) -> Stanza:
+    """A test build gives the DMAR table RMRRs; whoever they name, the run must pass."""
+    return Stanza(name, run.Spec(machine=q.Machine(extra=EDU), frames=9000,
+                                 config={"generations": "3", "corrupt": what}),
+                  console=console, generations=3, test_build=True,
+                  trace=replace(ENDS_WITH_FAULT, masters=masters))
+
+
+# The device works before, over and after both hand-overs: what it wrote was seen to arrive.
+RMRR_IN_USE = (r"(?s)00:0a\.0 keeps its RMRR \(error 0\).*rmrr: DMA of generation 0.*"
+               r"rmrr: DMA across the jump.*rmrr: DMA of generation 1.*rmrr: DMA across the jump")
+
 HOSTILE = Stanza(
     "hostile.nic_unpreserved",
     run.Spec(config={"generations": "2", "hostile": q.NIC_BDF}, frames=8000),
@@ -202,12 +218,24 @@ STANZAS: Tuple[Stanza, ...] = (
     # Its unit reports ESRTPS (VT-d, Capability Register, bit 63).
     replace(handover("handover.e1000e_qemu_11", "e1000e", 8000, 2, version=(11,)),
             console=r"CAP [89a-f]"),
+    rmrr("handover.rmrr", "rmrr", RMRR_IN_USE, frozenset({EDU_BDF})),
+    rmrr("handover.rmrr_large", "rmrr_large", RMRR_IN_USE, frozenset({EDU_BDF})),
+    # Of a device that is not there, in what firmware calls free memory: left alone all the same.
+    rmrr("handover.rmrr_absent", "rmrr_absent", r"1 RMRRs"),
+    # As if it were not there: its device is silenced and fenced like any other.
+    rmrr("handover.rmrr_backwards", "rmrr_backwards",
+         r"1 RMRRs, .* anomalies 90;(?s:.*)on in 7 endpoints"),
+    Stanza("refused.rmrr_in_scratch",
+           run.Spec(machine=q.Machine(extra=EDU), config={"corrupt": "rmrr_in_scratch"},
+                    sender=False, frames=1000, timeout=60),
+           code=MEMORY, sentence=r"2000000 \(RMRR\).* overlaps scratch", generations=0,
+           trace=UNTOUCHED, test_build=True),
     HOSTILE,
     hostile("hostile.second_nic", "0000:00:04.0", 0x20, more_nics=("e1000e",)),
     hostile("hostile.second_nic_scalable", "0000:00:04.0", 0x20, {"mode": "scalable"},
             more_nics=("e1000e",), iommu=SCALABLE),
     hostile("hostile.edu", "0000:00:0a.0", 0x50, {"hold_ms": "150"},
-            extra=("-device", "edu,addr=0xa,dma_mask=0xffffffffffffffff")),
+            extra=EDU),
     # Before the last poll and after adoption, at each of two hand-overs.
     hostile("hostile.iommu_testdev", "0000:00:0a.0", 0x50, shots=4,
             devices=("iommu-testdev,addr=0xa",)),

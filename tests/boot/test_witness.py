@@ -10,6 +10,8 @@ ENDS_WITH_FAULT = witness.Expect(fault_sids=NIC, fault_reasons=frozenset({5, 6})
 
 # As QEMU prints it with -msg timestamp=on; the times are what the cases below refer to.
 GOOD = """\
+900@9.000000:pci_cfg_write edu 00:0a.0 @0x4 <- 0x7
+900@9.000001:pci_cfg_write edu 00:0a.0 @0x3c <- 0x0
 900@10.000001:vtd_switch_address_space Device 00:03.0 switching address space (iommu enabled=0)
 900@11.000000:e1000e_core_ctrl_sw_reset Doing SW reset
 900@11.100000:vtd_reg_write_gcmd status 0x0 value 0x40000000
@@ -37,7 +39,7 @@ def problems(text: str, expect: witness.Expect = ENDS_WITH_FAULT) -> List[str]:
 def with_line(line: str) -> str:
     """The good trace with one more event while the stream runs."""
     lines = GOOD.splitlines()
-    return "\n".join(lines[:10] + ["900@15.000000:" + line] + lines[10:]) + "\n"
+    return "\n".join(lines[:12] + ["900@15.000000:" + line] + lines[12:]) + "\n"
 
 
 class Facts(unittest.TestCase):
@@ -88,7 +90,7 @@ class Disagreements(unittest.TestCase):
         self.expect_one(text, "switched on 2 times")
 
     def test_never_switched_off_at_the_end(self) -> None:
-        text = "\n".join(GOOD.splitlines()[:11]) + "\n"
+        text = "\n".join(GOOD.splitlines()[:13]) + "\n"
         self.expect_one(text, "switched off 0 times")
 
     def test_root_moved(self) -> None:
@@ -154,9 +156,20 @@ class Disagreements(unittest.TestCase):
         self.expect_one(GOOD, "translation was switched on", witness.Expect(enabled=False))
 
     def test_must_come_on(self) -> None:
-        text = "\n".join(GOOD.splitlines()[:4])
+        text = "\n".join(GOOD.splitlines()[:6])
         self.expect_one(text, "never switched on")
         self.assertEqual(problems(text, witness.Expect(enabled=False)), [])
+
+    def test_bus_master_stays_on(self) -> None:
+        expect = witness.Expect(fault_sids=NIC, fault_reasons=frozenset({5}),
+                                masters=frozenset({"00:0a.0"}))
+        self.assertEqual(problems(GOOD, expect), [])
+        off = "pci_cfg_write edu 00:0a.0 @0x4 <- 0x3"
+        self.expect_one(with_line(off), "bus master of 00:0a.0 went off", expect)
+        self.assertEqual(problems(with_line(off)), [])
+        self.assertEqual(problems(GOOD + "900@21.0:" + off, expect), [])
+        self.expect_one(GOOD.replace("@0x4 <- 0x7", "@0x4 <- 0x3"), "no bus master", expect)
+        self.expect_one(GOOD.replace("@0x4 <- 0x7", "@0x6 <- 0x7"), "no bus master", expect)
 
     def test_unknown_format_is_said(self) -> None:
         self.expect_one(with_line("vtd_reg_write_gcmd state=1"), "not understood")

@@ -14,11 +14,12 @@ from typing import Dict, FrozenSet, Iterator, List, NamedTuple, Optional, Set
 EVENTS = (
     "vtd_reg_write_gcmd", "vtd_reg_dmar_root", "vtd_dmar_enable", "vtd_switch_address_space",
     "vtd_dmar_fault", "vtd_frr_new", "vtd_inv_qi_enable", "e1000e_core_ctrl_sw_reset",
+    "pci_cfg_write",
 )
 
-# Who may do DMA.  The second event tells ports from ECAM and stands for every access to a
-# device: for runs of a few thousand frames.
-CONFIG_EVENTS = ("pci_cfg_write", "memory_region_ops_write")
+# Besides, to tell ports from ECAM.  It stands for every access to a device: for runs of a few thousand
+# frames.
+CONFIG_EVENTS = ("memory_region_ops_write",)
 # Where there is an iommu-testdev: one line for each time it fires.
 TESTDEV_EVENTS = ("iommu_testdev_dma_result",)
 
@@ -54,6 +55,7 @@ class Fault(NamedTuple):
 
 class MasterWrite(NamedTuple):
     """A write to the low byte of a function's command register."""
+    time: float
     on: bool
     by_port: bool			# through CF8h and CFCh, else through ECAM
     translated: bool			# while the unit was on
@@ -87,6 +89,7 @@ class Expect:
     sids_needed: FrozenSet[int] = frozenset()	# who must fault
     shots: Optional[int] = None			# of an iommu-testdev, all blocked; None: there is none
     nic_resets_within: int = 0			# between begin and end of the stream
+    masters: FrozenSet[str] = frozenset()	# on from before the stream to its end
     masters_off: FrozenSet[str] = frozenset()	# were bus master and must not be; nobody else is
     off_by_port: Optional[bool] = None		# how; None: do not care
 
@@ -176,7 +179,8 @@ def take_config(trace: Trace, event: Event, by_port: bool, translated: bool) -> 
         trace.unparsed.append(event.text)
     elif int(match.group(2), 16) == COMMAND:
         trace.masters.setdefault(match.group(1), []).append(
-            MasterWrite(bool(int(match.group(3), 16) & COMMAND_MASTER), by_port, translated))
+            MasterWrite(event.time, bool(int(match.group(3), 16) & COMMAND_MASTER), by_port,
+                        translated))
 
 
 def take_fault(trace: Trace, event: Event) -> None:
@@ -211,8 +215,9 @@ def disagreements(trace: Trace, expect: Expect, begin: float = 0, end: float = 0
         return found + ["translation was never switched on"]
     found += translation_problems(trace, expect)
     found += fault_problems(trace, expect, begin, end)
+    found += master_problems(trace, expect, begin, end)
     if expect.masters_off:
-        found += master_problems(trace, expect)
+        found += masters_off_problems(trace, expect)
     found += shot_problems(trace, expect)
     if any(begin < t < end for t in trace.disables):
         found.append("translation was switched off while the stream ran")
@@ -246,7 +251,7 @@ def last_switch_off(writes: List[MasterWrite]) -> Optional[MasterWrite]:
     return off if not writes[-1].on else None
 
 
-def master_problems(trace: Trace, expect: Expect) -> List[str]:
+def masters_off_problems(trace: Trace, expect: Expect) -> List[str]:
     found = [f"{name} is still bus master"
              for name, writes in sorted(trace.masters.items()) if writes[-1].on]
     ways: Dict[bool, str] = {True: "through ports", False: "through ECAM"}
@@ -289,4 +294,16 @@ def shot_problems(trace: Trace, expect: Expect) -> List[str]:
         found.append(f"the iommu-testdev fired {len(trace.shots)} times, expected {expect.shots}")
     for result in sorted(set(trace.shots) - {TESTDEV_WRITE_FAILED}):
         found.append(f"a shot of the iommu-testdev ended with {result:#x}")
+    return found
+
+
+def master_problems(trace: Trace, expect: Expect, begin: float, end: float) -> List[str]:
+    found = []
+    for name in sorted(expect.masters):
+        writes = trace.masters.get(name, [])
+        before = [w for w in writes if w.time <= begin]
+        if not before or not before[-1].on:
+            found.append(f"{name} was no bus master when the stream began")
+        if any(begin < w.time < end and not w.on for w in writes):
+            found.append(f"bus master of {name} went off while the stream ran")
     return found

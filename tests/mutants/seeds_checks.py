@@ -331,6 +331,8 @@ LAST = (
 # ---- findings that show in a whole run only -------------------------------------------------------
 
 ONE_OF_TWO, = stanzas.by_name(["handoff.table_of_one_nic_changed"])
+RMRR_IN_USE, RMRR_LARGE, RMRR_ABSENT = stanzas.by_name(
+    ["handover.rmrr", "handover.rmrr_large", "handover.rmrr_absent"])
 
 RUNS: Tuple[Mutant, ...] = (
     mutant("restore.goes_on_unsound", "F04: a failed restore falls back silently", ADOPT,
@@ -347,6 +349,16 @@ RUNS: Tuple[Mutant, ...] = (
            Judged(ONE_OF_TWO)),
     mutant("restore.fenced_port_served", "F13: fenced, but its stream goes on", ADOPT,
            "\t\t\trun_drop_port(r, i);\n", "\t\t\tcontinue;\n", Judged(ONE_OF_TWO)),
+    mutant("rmrr.stopped_at_jump", "F18: fenced like a device that nobody needs", SAVE,
+           "!fn->is_bridge && !iommu_device_of(r->mmu, fn->segment, fn->rid) &&",
+           "!fn->is_bridge && (!iommu_device_of(r->mmu, fn->segment, fn->rid) ||\n"
+           "\t\t\t\t\t       iommu_has_rmrr(r->mmu, i)) &&", Judged(RMRR_IN_USE)),
+    mutant("rmrr.end_not_mapped", "F18: the last page of a region that is no multiple of 2 MiB",
+           "kernel/machine/iommu.c", "ALIGN_UP(r->limit + 1, PAGE_SIZE) - base);",
+           "ALIGN_DOWN(r->limit, PAGE_SIZE) - base);", Judged(RMRR_LARGE)),
+    mutant("rmrr.claimed", "F18: the region is given out as free memory",
+           "kernel/handover/accept.c", "\tn += iommu_rmrr_ranges(r->mmu, &busy[n]);\n", "",
+           Judged(RMRR_ABSENT)),
 )
 
 CHECKS: Tuple[Mutant, ...] = (REGISTERS + MEMORY + RESTORE + DEVICE + STREAM + OUTGOING + LAST +

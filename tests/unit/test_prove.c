@@ -225,22 +225,30 @@ static void test_table_as_buffer(void **state)
 	assert_true(only_bad(ids.preserved));
 }
 
-/* prove.rmrr: what firmware named needs no preserving, for that domain alone and no page more */
+static struct node_domain_ser *domain_of(uint16_t rid)
+{
+	return &n.domain[iommu_device_of(&mmu, 0, rid)->domain];
+}
+
+/* prove.rmrr: what firmware named is not preserved, for that domain alone and no page more */
 static void test_rmrr(void **state)
 {
 	(void)state;
-	for (uint32_t i = 0; i < n.nr_domains; i++)
-		n.domain[i].is_rmrr = 0;
+	assert_true(domain_of(USB_RID)->is_rmrr && !domain_of(NIC_RID)->is_rmrr);
+	domain_of(USB_RID)->is_rmrr = 0;
 	prove();
 	assert_true(only_bad(ids.preserved));
-	for (uint32_t i = 0; i < n.nr_domains; i++)
-		n.domain[i].is_rmrr = 1;
+	domain_of(USB_RID)->is_rmrr = 1;
+	domain_of(NIC_RID)->is_rmrr = 1;	/* its buffer is inside no RMRR */
+	prove();
+	assert_true(only_bad(ids.preserved));
+	domain_of(NIC_RID)->is_rmrr = 0;
+	preserve(RMRR_LIMIT + 1 - PAGE_SIZE);	/* no RAM, so never in the map */
+	prove();
+	assert_true(only_bad(ids.preserved));
+	unpreserve(RMRR_LIMIT + 1 - PAGE_SIZE);
 	prove();
 	assert_true(only_bad(CHECK_COUNT));
-	unpreserve(BUFFER);			/* inside no RMRR, whatever its domain is called */
-	prove();
-	assert_true(only_bad(ids.preserved));
-	preserve(BUFFER);
 	mmu.dmar.rmrr[0].limit -= PAGE_SIZE;	/* the last page is mapped, but no longer named */
 	prove();
 	assert_true(only_bad(ids.preserved));
