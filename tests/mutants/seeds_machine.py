@@ -37,6 +37,12 @@ DEVICES: Tuple[Mutant, ...] = (
     mutant("iommu.rmrr_not_attached", "F18", BRINGUP,
            "\treturn err ? err : iommu_attach(mmu, fn, (size_t)domain);\n", "\treturn err;\n",
            MODEL),
+    mutant("iommu.rmrr_overlap_refused", "F18: two regions of one device overlap", BRINGUP,
+           "\tif (err != -EEXIST)\n\t\treturn err;\n", "\tif (err)\n\t\treturn err;\n",
+           Unit("test_model_iommu", "test_rmrr_shapes")),
+    mutant("iommu.rmrr_backwards_used", "F18: a region that ends before it begins", "vtd/dmar.h",
+           "\treturn r->limit > r->base && r->limit < UINT64_MAX;", "\treturn r->limit < UINT64_MAX;",
+           Unit("test_model_iommu", "test_rmrr_shapes")),
     mutant("iommu.te_before_root", "everything is denied before TE", BRINGUP,
            "\tint err = vtd_unit_set_root(&u->vtd, u->vtd.root);\n\n\tif (!err)\n"
            "\t\terr = vtd_unit_enable_translation(&u->vtd);\n",

@@ -33,6 +33,12 @@ static uint16_t commands[256];			/* of bus 0 */
 static uint8_t tables[2][256];
 static struct acpi_tables acpi;
 
+struct rmrr {
+	uint16_t rid;
+	uint64_t base, limit;
+};
+static const struct rmrr one_rmrr = { RMRR_RID, RMRR_BASE, RMRR_LIMIT };
+
 /* ---- the machine ---------------------------------------------------------------------------- */
 
 static bool exists(uint16_t rid)
@@ -99,6 +105,15 @@ static size_t put_drhd(uint8_t *t, size_t at, uint64_t base, uint16_t scope)
 	return scope ? put_scope(t, at, scope) : at;
 }
 
+static size_t put_rmrr(uint8_t *t, size_t at, const struct rmrr *r)
+{
+	at = put(t, at, 4, 32 << 16 | 1);
+	at = put(t, at, 4, 0);
+	at = put(t, at, 8, r->base);
+	at = put(t, at, 8, r->limit);
+	return put_scope(t, at, r->rid);
+}
+
 static void list_table(unsigned i, const char *signature, size_t len)
 {
 	uint8_t sum = 0;
@@ -116,7 +131,7 @@ static void list_table(unsigned i, const char *signature, size_t len)
 	acpi.n = i + 1;
 }
 
-static void write_tables(void)
+static void write_tables(const struct rmrr *rmrr, size_t nr_rmrr)
 {
 	size_t at = 44;
 
@@ -127,25 +142,27 @@ static void write_tables(void)
 	tables[1][36] = 38;			/* host address width, minus one */
 	at = put_drhd(tables[1], 48, REGS_0, NAMED_RID);
 	at = put_drhd(tables[1], at, REGS_1, 0);
-	at = put(tables[1], at, 4, 32 << 16 | 1);
-	at = put(tables[1], at, 4, 0);
-	at = put(tables[1], at, 8, RMRR_BASE);
-	at = put(tables[1], at, 8, RMRR_LIMIT);
-	at = put_scope(tables[1], at, RMRR_RID);
+	for (size_t i = 0; i < nr_rmrr; i++)
+		at = put_rmrr(tables[1], at, &rmrr[i]);
 	list_table(1, "DMAR", at);
 }
 
-static void machine(const struct model_traits *t)
+static void machine_with(const struct model_traits *t, const struct rmrr *rmrr, size_t nr_rmrr)
 {
 	model_reset();
 	model_other_mmio(config_read, config_write);
 	for (unsigned i = 0; i < 256; i++)
 		commands[i] = exists((uint16_t)i) && i != HOST_RID ? PCI_COMMAND_MASTER : 0;
-	write_tables();
+	write_tables(rmrr, nr_rmrr);
 	scratch_init(MIB(700), MIB(8));
 	memset(&mmu, 0, sizeof(mmu));
 	model_add_unit(REGS_0, t);
 	model_add_unit(REGS_1, t);
+}
+
+static void machine(const struct model_traits *t)
+{
+	machine_with(t, &one_rmrr, 1);
 }
 
 /* Nothing goes out while bus master is off.  Return: as model_dma_write(), or -1. */
@@ -521,6 +538,169 @@ static void test_fence(void **state)
 	}
 }
 
+/* ---- what firmware wants kept, by the same calls ------------------------------------------------ */
+
+#define SECOND_RID	PCI_RID(0, 3, 0)
+#define LARGE_BASE	UINT64_C(0x60003000)
+#define LARGE_LIMIT	UINT64_C(0x60545fff)	/* 5 MiB, no end on a 2 MiB boundary */
+
+/* Regions of up to two devices, and what each of them must then reach: both ends, no byte around
+ * them.  A broken one gives its device nothing, not even bus master. */
+static const struct {
+	const char *name;
+	struct rmrr r[2];
+	bool reached[2];
+} shapes[] = {
+	{ "large",	     { { RMRR_RID, LARGE_BASE, LARGE_LIMIT } }, { true } },
+	{ "unaligned",	     { { RMRR_RID, RMRR_BASE + 0x810, RMRR_BASE + 0x1f0f } }, { true } },
+	{ "two_devices",     { { RMRR_RID, RMRR_BASE, RMRR_LIMIT },
+			       { SECOND_RID, RMRR_BASE, RMRR_LIMIT } }, { true, true } },
+	{ "two_regions",     { { RMRR_RID, LARGE_BASE, LARGE_LIMIT },
+			       { RMRR_RID, RMRR_BASE, RMRR_LIMIT } }, { true, true } },
+	{ "overlap",	     { { RMRR_RID, LARGE_BASE + MIB(3), LARGE_BASE + MIB(3) + 0xfff },
+			       { RMRR_RID, LARGE_BASE, LARGE_LIMIT } }, { false, true } },
+	{ "absent",	     { { PCI_RID(0, 0x1e, 0), RMRR_BASE, RMRR_LIMIT } }, { false } },
+	{ "backwards",	     { { RMRR_RID, RMRR_LIMIT + 1, RMRR_BASE } }, { false } },
+	{ "zero",	     { { RMRR_RID, 0, 0 } }, { false } },
+	{ "whole_space",     { { RMRR_RID, 0, UINT64_MAX } }, { false } },
+	{ "one_of_two",	     { { RMRR_RID, RMRR_LIMIT, RMRR_BASE },
+			       { SECOND_RID, RMRR_BASE, RMRR_LIMIT } }, { false, true } },
+};
+
+static void reaches_exactly(const struct rmrr *r)
+{
+	const paddr_t base = ALIGN_DOWN(r->base, PAGE_SIZE), end = ALIGN_UP(r->limit + 1, PAGE_SIZE);
+	const paddr_t in[] = { base, ALIGN_DOWN(base / 2 + end / 2, PAGE_SIZE), end - 8 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(in); i++) {
+		assert_int_equal(dma(r->rid, in[i], 0x100 + i), 0);
+		assert_int_equal(at(in[i]), 0x100 + i);
+	}
+	assert_int_not_equal(dma(r->rid, base - 8, 1), 0);
+	assert_int_not_equal(dma(r->rid, end, 1), 0);
+}
+
+static void test_rmrr_shapes(void **state)
+{
+	(void)state;
+	for (size_t k = 0; k < ARRAY_SIZE(kinds); k++)
+		for (size_t i = 0; i < ARRAY_SIZE(shapes); i++) {
+			const struct rmrr *r = shapes[i].r;
+			size_t devices = 0;
+
+			print_message("# %s.%s\n", kinds[k].name, shapes[i].name);
+			machine_with(&kinds[k].t, r, r[1].limit ? 2 : 1);
+			discover();
+			assert_int_equal(iommu_bring_up(&mmu), 0);
+			for (size_t d = 0; d < 2; d++)
+				if (shapes[i].reached[d]) {
+					reaches_exactly(&r[d]);
+					devices += d == 0 || r[0].rid != r[d].rid || !shapes[i].reached[0];
+				}
+			assert_int_equal(mmu.nr_devices, devices);
+			assert_int_equal(mmu.nr_domains, devices);
+			if (!devices && r[0].rid == RMRR_RID) {
+				assert_int_equal(dma(RMRR_RID, RMRR_BASE, 1), -1);	/* silenced */
+				commands[RMRR_RID] |= PCI_COMMAND_MASTER;
+				assert_int_equal(dma(RMRR_RID, RMRR_BASE, 1), SPEC_FAULT_ROOT_P);
+			}
+			assert_int_equal(model_violations(), 0);
+		}
+}
+
+/* A domain that maps the region once more. */
+static size_t rmrr_domain(void)
+{
+	const int unit = iommu_unit_of(&mmu, fn_of(RMRR_RID));
+	const int domain = iommu_domain_create(&mmu, (size_t)unit, VTD_PG_4K, IOMMU_IOVA_BITS);
+
+	assert_true(domain >= 0);
+	assert_int_equal(vtd_ss_map(&mmu.domain[domain].ss, RMRR_BASE, RMRR_BASE,
+				    RMRR_LIMIT + 1 - RMRR_BASE, VTD_SS_RW), 0);
+	return (size_t)domain;
+}
+
+/* Its life after bring-up, with its DMA at one step or at every one: other devices come and go, its
+ * domain is replaced and the old one freed.  None of its writes is lost. */
+static long live_on(const struct model_traits *t, long step)
+{
+	size_t old, other;
+	long steps;
+
+	machine(t);
+	discover();
+	assert_int_equal(iommu_bring_up(&mmu), 0);
+	rmrr_lost = rmrr_sent = 0;
+	old = iommu_device_of(&mmu, 0, RMRR_RID)->domain;
+	old_page = mem_alloc_pages(0);
+	other = domain_with(OTHER_RID, old_page);
+	model_prefetch(1);
+	model_inject(step, rmrr_write, NULL);
+	attach(OTHER_RID, other);
+	assert_int_equal(dma(OTHER_RID, IOVA, 1), 0);
+	iommu_fence(&mmu, 0, OTHER_RID);
+	attach(OTHER_RID, domain_with(OTHER_RID, old_page));
+	assert_int_equal(iommu_detach(&mmu, 0, OTHER_RID), 0);
+	assert_int_equal(iommu_replace(&mmu, 0, RMRR_RID, rmrr_domain()), 0);
+	steps = model_steps();
+	iommu_domain_destroy(&mmu, old);
+	mem_free_pages(old_page, 0);
+	model_inject(0, NULL, NULL);
+	reaches_exactly(&one_rmrr);
+	assert_int_equal(rmrr_lost, 0);
+	assert_int_equal(model_violations(), 0);
+	return steps;
+}
+
+static void test_rmrr_device_lives_on(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		const long steps = live_on(&kinds[i].t, MODEL_EVERY_STEP);
+
+		assert_true(rmrr_sent > 20);
+		for (long k = 1; k <= steps; k++)
+			live_on(&kinds[i].t, k);
+		print_message("# %s: %ld steps\n", kinds[i].name, steps);
+	}
+}
+
+/* Broken records fence it as any other device: nothing of it lands, not even in its region, until it
+ * has a domain again. */
+static void test_rmrr_device_is_fenced(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		uint16_t did;
+
+		print_message("# %s\n", kinds[i].name);
+		machine(&kinds[i].t);
+		discover();
+		assert_int_equal(iommu_bring_up(&mmu), 0);
+		old_page = mem_alloc_pages(0);
+		attach(OTHER_RID, domain_with(OTHER_RID, old_page));
+		did = iommu_device_of(&mmu, 0, RMRR_RID)->did;
+		assert_int_equal(dma(RMRR_RID, RMRR_BASE, 1), 0);
+		iommu_fence(&mmu, 0, RMRR_RID);
+		assert_null(iommu_device_of(&mmu, 0, RMRR_RID));
+		assert_int_equal(mmu.nr_domains, 1);
+		assert_int_equal(dma(RMRR_RID, RMRR_BASE, 2), -1);
+		commands[RMRR_RID] |= PCI_COMMAND_MASTER;
+		assert_int_equal(dma(RMRR_RID, RMRR_BASE, 2), SPEC_FAULT_CONTEXT_P);
+		assert_int_equal(at(RMRR_BASE), 1);
+		assert_int_equal(dma(OTHER_RID, IOVA, 3), 0);	/* who shares its unit goes on */
+		assert_int_equal(at(old_page), 3);
+		assert_false(vtd_dids_used(&mmu.unit[1].vtd.dids, did));
+		attach(RMRR_RID, rmrr_domain());
+		reaches_exactly(&one_rmrr);
+		assert_int_equal(iommu_detach(&mmu, 0, RMRR_RID), 0);
+		assert_int_equal(dma(RMRR_RID, RMRR_BASE, 4), SPEC_FAULT_CONTEXT_P);
+		iommu_fence(&mmu, 0, OTHER_RID);
+		mem_free_pages(old_page, 0);
+		assert_int_equal(model_violations(), 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -530,6 +710,9 @@ int main(void)
 		cmocka_unit_test(test_many_devices),
 		cmocka_unit_test(test_replace_with_dma_at_every_step),
 		cmocka_unit_test(test_fence),
+		cmocka_unit_test(test_rmrr_shapes),
+		cmocka_unit_test(test_rmrr_device_lives_on),
+		cmocka_unit_test(test_rmrr_device_is_fenced),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
