@@ -5,6 +5,7 @@
 #include "kernel/memory/memmap.h"
 #include "kernel/memory/scratch.h"
 #include "kho/crc32c.h"
+#include "kho/sort.h"
 #include "platform/mem.h"
 #include "vtd/context.h"
 #include "vtd/pasid.h"
@@ -15,10 +16,12 @@
 
 /* ---- tables ------------------------------------------------------------------------------- */
 
-/* One unit's walk: the proof, and which unit it is. */
+/* One unit's walk: the proof, which unit it is, and the pages that have digests, sorted. */
 struct walk {
 	const struct proof *proof;
 	const struct vtd_unit_snapshot *unit;
+	const paddr_t *digested;
+	size_t nr_digested;
 };
 
 static bool page_ok(void *ctx, paddr_t page)
@@ -48,15 +51,31 @@ static bool in_rmrr(const struct vtd_dmar *dmar, paddr_t pa, uint64_t size)
 	return false;
 }
 
+/* Asked for every leaf, so that a walk stays linear in them only if this does not take long. */
+static bool holds_digested(const struct walk *w, paddr_t pa, uint64_t size)
+{
+	size_t lo = 0, hi = w->nr_digested;
+
+	while (lo < hi) {		/* the first one at or above @pa */
+		const size_t mid = lo + (hi - lo) / 2;
+
+		if (w->digested[mid] < pa)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < w->nr_digested && w->digested[lo] - pa < size;
+}
+
 /* DMA may reach preserved memory; that of an RMRR's device what firmware named instead, which is
  * no RAM to any kernel and so never preserved. */
 static bool leaf_ok(void *ctx, const struct vtd_domain_snapshot *domain, paddr_t pa, uint64_t size)
 {
-	const struct proof *p = ((const struct walk *)ctx)->proof;
+	const struct walk *w = ctx;
+	const struct proof *p = w->proof;
 
-	for (uint32_t i = 0; i < p->node->nr_digests; i++)	/* no device may write a table */
-		if (ranges_overlap(pa, size, ALIGN_DOWN(p->node->digest[i].pa, PAGE_SIZE), PAGE_SIZE))
-			return false;
+	if (holds_digested(w, pa, size))	/* no device may write a table */
+		return false;
 	if (is_rmrr(p->node, domain->id))
 		return in_rmrr(&p->mmu->dmar, pa, size) && !kho_map_overlaps(p->map, pa, size);
 	return kho_map_covers(p->map, pa, size);
@@ -172,6 +191,13 @@ static uint64_t table_digests(const struct node *n)
 	return count;
 }
 
+static void sort_digested(const struct node *n, paddr_t out[NODE_MAX_DIGESTS])
+{
+	for (uint32_t i = 0; i < n->nr_digests; i++)
+		out[i] = ALIGN_DOWN(n->digest[i].pa, PAGE_SIZE);
+	kho_sort(out, n->nr_digests, sizeof(*out));
+}
+
 static bool unit_is_recorded(const struct proof *p, paddr_t regs)
 {
 	for (size_t i = 0; i < p->picture->nr_units; i++)
@@ -182,11 +208,14 @@ static bool unit_is_recorded(const struct proof *p, paddr_t regs)
 
 void prove_tables(const struct proof *p)
 {
+	static paddr_t digested[NODE_MAX_DIGESTS];
 	uint64_t walked = 0;
 
+	sort_digested(p->node, digested);
 	for (size_t i = 0; i < p->picture->nr_units; i++) {
 		struct vtd_verify_result result = { 0 };
-		struct walk w = { .proof = p, .unit = &p->picture->unit[i] };
+		struct walk w = { .proof = p, .unit = &p->picture->unit[i], .digested = digested,
+				  .nr_digested = p->node->nr_digests };
 		const struct vtd_verify v = {
 			.unit = &p->picture->unit[i],
 			.domains = p->picture->domain, .nr_domains = p->picture->nr_domains,

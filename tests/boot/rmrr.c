@@ -47,6 +47,14 @@ static const struct plan {
 	{ "rmrr_absent",	ABSENT_RID, { { 0x00100000, 0x00101fff } }, FREE },
 	{ "rmrr_backwards",	EDU_RID,    { { 0x10010000, 0x1000ffff } }, LEFT },
 	{ "rmrr_in_scratch",	EDU_RID,    { { 0x02000000, 0x0200ffff } }, LEFT },
+	/* For tests/bench/adoption.py, beyond RAM: by 2 MiB pages, and by 4 KiB pages, which a second
+	 * region inside the first one forces. */
+	{ "rmrr_8m",		EDU_RID,    { { GIB(4), GIB(4) + MIB(8) - 1 } }, LEFT },
+	{ "rmrr_512m",		EDU_RID,    { { GIB(4), GIB(4) + MIB(512) - 1 } }, LEFT },
+	{ "rmrr_pages_2m",	EDU_RID,    { { GIB(4), GIB(4) + PAGE_SIZE - 1 },
+					      { GIB(4), GIB(4) + MIB(2) - 1 } }, LEFT },
+	{ "rmrr_pages_128m",	EDU_RID,    { { GIB(4), GIB(4) + PAGE_SIZE - 1 },
+					      { GIB(4), GIB(4) + MIB(128) - 1 } }, LEFT },
 };
 
 static const struct plan *plan_of(const char *name)

@@ -131,8 +131,14 @@ DEVICES: Tuple[Mutant, ...] = (
 
 PROOFS: Tuple[Mutant, ...] = (
     mutant("prove.tables_writable", "F51: DMA may reach a table", PROVE,
-           "\t\tif (ranges_overlap(pa, size, ALIGN_DOWN(p->node->digest[i].pa, PAGE_SIZE), PAGE_SIZE))\n"
-           "\t\t\treturn false;\n", "\t\tcontinue;\n", Unit("test_prove", "test_table_as_buffer")),
+           "\tif (holds_digested(w, pa, size))\t/* no device may write a table */\n\t\treturn false;\n",
+           "\t(void)holds_digested;\n", Unit("test_prove", "test_table_as_buffer")),
+    mutant("prove.digests_unsorted", "F51", PROVE,
+           "\tkho_sort(out, n->nr_digests, sizeof(*out));\n", "\t(void)kho_sort;\n",
+           Unit("test_prove", "test_table_as_buffer")),
+    mutant("prove.first_page_only", "F51: a table at the end of a larger page", PROVE,
+           "w->digested[lo] - pa < size;", "w->digested[lo] - pa < MIN(size, PAGE_SIZE);",
+           Unit("test_prove", "test_table_as_buffer")),
     mutant("prove.any_domain_is_rmrr", "F51", PROVE,
            "\treturn kho_map_covers(p->map, pa, size);\n",
            "\treturn kho_map_covers(p->map, pa, size) || in_rmrr(&p->mmu->dmar, pa, size);\n",

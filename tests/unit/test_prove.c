@@ -68,11 +68,8 @@ static void unpreserve(paddr_t pa)
 }
 
 /* The NIC with one page, the RMRR's device; every table recorded and preserved. */
-static int setup(void **state)
+static void record(void)
 {
-	machine_reset(state);
-	bring_up();
-	assert_int_equal(iommu_attach(&mmu, NIC, domain_with(GIB(4), BUFFER)), 0);
 	memset(&n, 0, sizeof(n));
 	memset(ranges, 0, sizeof(ranges));
 	map = (struct kho_map){ .ranges = ranges };
@@ -82,6 +79,14 @@ static int setup(void **state)
 		preserve(n.digest[i].pa);
 	preserve(BUFFER);
 	picture_of_node(&n, &p);
+}
+
+static int setup(void **state)
+{
+	machine_reset(state);
+	bring_up();
+	assert_int_equal(iommu_attach(&mmu, NIC, domain_with(GIB(4), BUFFER)), 0);
+	record();
 	return 0;
 }
 
@@ -215,14 +220,39 @@ static void test_preserved(void **state)
 	assert_true(only_bad(CHECK_COUNT));
 }
 
-/* prove.no_device_reaches_a_table: preserved or not */
+/* prove.no_device_reaches_a_table: preserved or not, nor a record inside a page, nor anywhere in a
+ * larger page; the pages beside it matter to nobody */
 static void test_table_as_buffer(void **state)
 {
+	const paddr_t large = MIB(32), bytes = MIB(2);
+	const int d = iommu_domain_create(&mmu, 0, VTD_PG_4K | VTD_PG_2M, IOMMU_IOVA_BITS);
+	static const struct { paddr_t pa; bool bad; } cases[] = {
+		{ BUFFER, true }, { BUFFER + 40, true }, { BUFFER + PAGE_SIZE - 8, true },
+		{ BUFFER - PAGE_SIZE, false }, { BUFFER + PAGE_SIZE, false },
+		{ large, true }, { large + MIB(1) + 72, true }, { large + bytes - PAGE_SIZE, true },
+		{ large - PAGE_SIZE, false }, { large + bytes, false }, { 0, false },
+	};
+
 	(void)state;
-	n.digest[n.nr_digests++] = (struct node_digest_ser){
-		.pa = BUFFER, .kind = NODE_DIGEST_METADATA };
+	assert_true(d >= 0);
+	assert_int_equal(vtd_ss_map(&mmu.domain[d].ss, GIB(5), large, bytes, VTD_SS_RW), 0);
+	assert_int_equal(iommu_attach(&mmu, GPU, (size_t)d), 0);
+	record();
+	ranges[map.nr_ranges++] = (struct kho_range){ .base = large, .len = bytes };
+	qsort(ranges, map.nr_ranges, sizeof(ranges[0]), by_base);
 	prove();
-	assert_true(only_bad(ids.preserved));
+	assert_true(only_bad(CHECK_COUNT));
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		print_message("# %llx\n", (unsigned long long)cases[i].pa);
+		n.digest[n.nr_digests++] = (struct node_digest_ser){
+			.pa = cases[i].pa, .kind = NODE_DIGEST_METADATA };
+		for (unsigned k = 0; k < 40; k++)	/* in no order */
+			n.digest[n.nr_digests++] = (struct node_digest_ser){
+				.pa = PAGE_SIZE * (40 - k), .kind = NODE_DIGEST_METADATA };
+		prove();
+		assert_true(only_bad(cases[i].bad ? ids.preserved : CHECK_COUNT));
+		n.nr_digests -= 41;
+	}
 }
 
 static struct node_domain_ser *domain_of(uint16_t rid)
