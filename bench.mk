@@ -12,5 +12,5 @@ $(B)/bench/map_bench: $(BENCH_MAP_SRC) $(BENCH_MAP_HDR) Makefile bench.mk | tool
 	$(Q)$(CLANG) $(BENCH_CFLAGS) $(BENCH_MAP_SRC) -o $@
 
 .PHONY: bench
-bench: tools-run tools-check $(B)/baton.efi $(B)/tools/frames $(B)/bench/map_bench
+bench: tools-run tools-check $(B)/baton.efi test-image $(B)/tools/frames $(B)/bench/map_bench
 	@$(PYTHON) tests/bench/bench.py --build $(B); $(status)

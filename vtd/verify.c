@@ -379,6 +379,7 @@ static void check_leaf(struct run *r, struct vtd_violation *bad, uint64_t entry,
 	const paddr_t pa = ALIGN_DOWN(entry & VTD_SS_ADDR, size);
 
 	r->res->leaves++;
+	r->res->bytes += size;
 	bad->page = pa;
 	if (ranges_overlap(pa, size, VTD_INTR_BASE, VTD_INTR_BYTES))
 		compare(r, bad, VTD_SS_INTERRUPT_RANGE, entry, 0);

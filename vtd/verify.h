@@ -69,6 +69,7 @@ struct vtd_verify_result {
 	uint64_t violations;
 	uint64_t tables;	/* pages read, all kinds */
 	uint64_t leaves;
+	uint64_t bytes;		/* that the leaves map */
 };
 
 /**

@@ -16,6 +16,7 @@ struct adoption {
 	struct picture *picture;
 	uint64_t validated_tsc, adopted_tsc, verified_tsc;
 	struct blame blame;		/* devices that must not go on */
+	struct vtd_verify_result walked;
 };
 
 /* Validate the whole handoff: reads only, and takes memory from scratch only.  What is broken as

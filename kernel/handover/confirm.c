@@ -30,7 +30,7 @@ static void verify_tables(struct adoption *a)
 
 	prove_tables(&(struct proof){
 		.mmu = a->r->mmu, .map = &a->kho.map, .picture = a->picture, .node = a->n,
-		.ids = adopt_ids, .blame = &a->blame });
+		.ids = adopt_ids, .blame = &a->blame, .walked = &a->walked });
 	if (a->r->mmu->ttm == VTD_TTM_LEGACY)
 		check_skip(CHECK_RESTORE_PASID_ENTRIES, "there are none in legacy mode");
 	bad = prove_digests(a->n, NODE_DIGEST_TABLE, &a->blame);
@@ -307,6 +307,18 @@ static void report_stream(struct adoption *a, struct port *p, struct handover_ro
 	row->longest_gap_us = MAX(row->longest_gap_us, c->account.blackout_gap_ns / 1000);
 }
 
+/* What the work is linear in, and the work itself: `make bench` compares them. */
+static void report_cost(const struct adoption *a)
+{
+	platform_log("adopt: %u records, %llu pages preserved, %llu table pages, %llu leaves map %llu KiB; TSC ticks: validate %llu, adopt %llu, verify %llu",
+		     a->n->nr_units + a->n->nr_domains + a->n->nr_devices,
+		     (unsigned long long)a->kho.map.pages, (unsigned long long)a->walked.tables,
+		     (unsigned long long)a->walked.leaves, (unsigned long long)a->walked.bytes >> 10,
+		     (unsigned long long)(a->validated_tsc - a->r->setup_tsc),
+		     (unsigned long long)(a->adopted_tsc - a->validated_tsc),
+		     (unsigned long long)(a->verified_tsc - a->adopted_tsc));
+}
+
 void adoption_report(struct adoption *a)
 {
 	struct run *r = a->r;
@@ -319,6 +331,7 @@ void adoption_report(struct adoption *a)
 		.verify_us = time_tsc_to_us(a->verified_tsc - a->adopted_tsc),
 	};
 
+	report_cost(a);
 	if (!r->nr_ports)	/* no stream, no blackout to speak of */
 		return;
 	row.frames_in_blackout = row.ring_free = UINT32_MAX;

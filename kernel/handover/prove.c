@@ -198,6 +198,14 @@ static void sort_digested(const struct node *n, paddr_t out[NODE_MAX_DIGESTS])
 	kho_sort(out, n->nr_digests, sizeof(*out));
 }
 
+static void add(struct vtd_verify_result *sum, const struct vtd_verify_result *r)
+{
+	sum->violations += r->violations;
+	sum->tables += r->tables;
+	sum->leaves += r->leaves;
+	sum->bytes += r->bytes;
+}
+
 static bool unit_is_recorded(const struct proof *p, paddr_t regs)
 {
 	for (size_t i = 0; i < p->picture->nr_units; i++)
@@ -227,6 +235,8 @@ void prove_tables(const struct proof *p)
 
 		vtd_verify_unit(&v, &result);
 		walked += result.tables;
+		if (p->walked)
+			add(p->walked, &result);
 	}
 	if (!walked)
 		return;	/* nothing was looked at: the checks stay unobserved and so fail */

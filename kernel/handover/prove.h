@@ -8,6 +8,7 @@
 #include "kernel/handover/picture.h"
 #include "kernel/report/ktap.h"
 #include "kho/read.h"
+#include "vtd/verify.h"
 
 /* Which check each kind of violation belongs to; the two sides report under their own ids. */
 struct prove_ids {
@@ -30,6 +31,7 @@ struct proof {
 	const struct node *node;
 	struct prove_ids ids;
 	struct blame *blame;	/* NULL: only the checks are observed */
+	struct vtd_verify_result *walked;	/* added up over all units; NULL: not asked for */
 };
 
 /* Walk every unit's tables and compare; each page must be preserved before it is read. */

@@ -22,10 +22,12 @@ from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 TOP = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "tests/boot"))
-import image  # noqa: E402  (found only once the path is set)
+import adoption  # noqa: E402  (found only once the path is set)
+import image  # noqa: E402
 import ktap  # noqa: E402
 import qemu as q  # noqa: E402
 import run  # noqa: E402
+from board import Board, Failed  # noqa: E402
 
 IMAGE_BYTES = 256 * 1024
 INSTRUCTIONS_PER_PAGE = 10
@@ -39,31 +41,6 @@ LEAVING = re.compile(r"Leaving firmware\.")
 ROW = re.compile(r"(\d+) -> (\d+)\s+([\d\s|]+)$")
 COLUMNS = ("pages", "blackout", "hold", "jump", "setup", "validate", "adopt", "verify", "frames",
            "gap")
-
-
-class Failed(Exception):
-    """A figure cannot be had; the text is the sentence for the user."""
-
-
-class Board:
-    """Prints figures as they come and remembers whether one that counts is over its budget."""
-
-    def __init__(self) -> None:
-        self.broken: List[str] = []
-
-    def show(self, word: str, name: str, text: str) -> None:
-        print(f"{word:<12}{name:<38}{text}", flush=True)
-
-    def counts(self, name: str, ok: bool, text: str) -> None:
-        """A budget that does not depend on the machine's speed."""
-        if not ok:
-            self.broken.append(name)
-        self.show("pass" if ok else "OVER BUDGET", name, text)
-
-    def time(self, name: str, seconds: float, budget: float, what: str) -> None:
-        """A time: printed, never a failure."""
-        self.show("pass" if seconds <= budget else "over budget", name,
-                  f"{seconds:.3f} s, budget {budget:g} s ({what})")
 
 
 # --- figures of the build -----------------------------------------------------------------------
@@ -240,12 +217,13 @@ def main(argv: Optional[List[str]] = None) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     board = Board()
     try:
-        for name in ("baton.efi", "tools/frames", "bench/map_bench"):
+        for name in ("baton.efi", "test/baton.efi", "tools/frames", "bench/map_bench"):
             if not (build / name).is_file():
                 raise q.Missing(f"{build / name} is not there; run make bench")
         image_size(board, build / "baton.efi")
         mapping(board, build / "bench/map_bench")
         reproducible(board, build.name)
+        adoption.show(board, build)
         outcome = boot(board, build)
     except run.Usage as reason:
         print(f"bench: {reason}", file=sys.stderr)

@@ -20,6 +20,7 @@ static struct node n;
 static struct picture p;
 static struct kho_range ranges[ROOM];
 static struct kho_map map;
+static struct vtd_verify_result walked;
 static bool seen[CHECK_COUNT], bad[CHECK_COUNT];
 
 /* In the place of report/: what was observed. */
@@ -94,10 +95,12 @@ static void prove(void)
 {
 	const struct proof proof = {
 		.mmu = &mmu, .map = &map, .picture = &p, .node = &n, .ids = ids,
+		.walked = &walked,
 	};
 
 	memset(seen, 0, sizeof(seen));
 	memset(bad, 0, sizeof(bad));
+	memset(&walked, 0, sizeof(walked));
 	prove_tables(&proof);
 }
 
@@ -130,6 +133,8 @@ static void test_whole(void **state)
 		observed += seen[i];
 	}
 	assert_int_equal(observed, 7);
+	assert_int_equal(walked.tables, n.nr_digests);
+	assert_int_equal(walked.bytes, PAGE_SIZE + RMRR_LIMIT + 1 - RMRR_BASE);
 }
 
 /* prove.each_damage_has_its_check */

@@ -115,6 +115,7 @@ static void test_good_machine(void **state)
 	/* Root, two context tables, the tables of both domains once each. */
 	assert_int_equal(res.tables, 3 + nic_ss.table_pages + disk_ss.table_pages);
 	assert_int_equal(res.leaves, 8 + 1 + 1);
+	assert_int_equal(res.bytes, 0x8000 + MIB(2) + 0x1000);
 	v.report = NULL;
 	v.leaf_ok = NULL;
 	assert_true(vtd_verify_unit(&v, &res));
