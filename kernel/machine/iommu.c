@@ -306,23 +306,28 @@ static int attach_rid(struct iommu *mmu, size_t unit, uint16_t segment, uint16_t
 	return vtd_inval_context_added(&u->vtd, rid, did);
 }
 
-/* The DID under which an alias is in this domain already, or a fresh one. */
+/* The DID of a domain on a unit: the one that its devices there have, or a fresh one. */
+static int did_of_domain(struct iommu *mmu, size_t unit, size_t domain, uint16_t *did)
+{
+	for (size_t i = 0; i < mmu->nr_devices; i++)
+		if (mmu->device[i].unit == unit && mmu->device[i].domain == domain) {
+			*did = mmu->device[i].did;
+			return 0;
+		}
+	return vtd_dids_alloc(&mmu->unit[unit].vtd.dids, did);
+}
+
+/* All aliases are in one domain. */
 static int did_for(struct iommu *mmu, size_t unit, uint16_t segment, const uint16_t *ids, size_t n,
 		   size_t domain, uint16_t *did)
 {
-	bool found = false;
-
 	for (size_t i = 0; i < n; i++) {
 		const struct iommu_device *d = iommu_device_of(mmu, segment, ids[i]);
 
 		if (d && d->domain != domain)
 			return -EEXIST;
-		if (d) {
-			*did = d->did;
-			found = true;
-		}
 	}
-	return found ? 0 : vtd_dids_alloc(&mmu->unit[unit].vtd.dids, did);
+	return did_of_domain(mmu, unit, domain, did);
 }
 
 int iommu_attach(struct iommu *mmu, size_t fn, size_t domain)
@@ -343,8 +348,8 @@ int iommu_attach(struct iommu *mmu, size_t fn, size_t domain)
 			err = attach_rid(mmu, (size_t)unit, segment, ids[i], domain, did);
 	while (err && mmu->nr_devices > before)
 		iommu_detach(mmu, segment, mmu->device[mmu->nr_devices - 1].rid);
-	/* The last detach frees the DID; if there was none to detach, nobody has. */
-	if (err && err != -EEXIST && !did_in_use(mmu, (size_t)unit, did))
+	/* The last detach frees the DID; if there was none to detach, nobody has.  0 is none. */
+	if (err && !did_in_use(mmu, (size_t)unit, did))
 		vtd_dids_free(&mmu->unit[unit].vtd.dids, did);
 	return err;
 }
@@ -383,13 +388,14 @@ int iommu_replace(struct iommu *mmu, uint16_t segment, uint16_t rid, size_t doma
 	if (!dev)
 		return -ENOENT;
 	u = &mmu->unit[dev->unit].vtd;
-	err = vtd_dids_alloc(&u->dids, &did);
+	err = did_of_domain(mmu, dev->unit, domain, &did);
 	if (err)
 		return err;
 	err = vtd_context_replace(u->root, rid, vtd_context_entry(ss->top, did, vtd_aw_of_levels(ss->levels)),
 				  u->caps.coherent);
 	if (err) {
-		vtd_dids_free(&u->dids, did);
+		if (!did_in_use(mmu, dev->unit, did))
+			vtd_dids_free(&u->dids, did);
 		return err;
 	}
 	old = dev->did;
@@ -401,13 +407,34 @@ int iommu_replace(struct iommu *mmu, uint16_t segment, uint16_t rid, size_t doma
 	return err;
 }
 
-void iommu_fence(struct iommu *mmu, uint16_t segment, uint16_t rid)
+int iommu_block(struct iommu *mmu, uint16_t segment, uint16_t rid)
+{
+	int first = 0;
+
+	for (size_t i = 0; i < mmu->nr_units; i++) {
+		struct vtd_unit *u = &mmu->unit[i].vtd;
+		int err;
+
+		if (!mmu->unit[i].used || u->segment != segment ||
+		    vtd_context_clear_present(u->root, rid, u->caps.coherent))
+			continue;
+		err = vtd_inval_global(u);	/* the DID that stood there is not to be trusted */
+		if (!err)
+			err = vtd_context_zero(u->root, rid, u->caps.coherent);
+		if (err && !first)
+			first = err;
+	}
+	return first;
+}
+
+int iommu_fence(struct iommu *mmu, uint16_t segment, uint16_t rid)
 {
 	const int fn = pci_find(mmu->fns, mmu->nr_fns, segment, rid);
 
 	if (fn >= 0)
 		pci_bus_master(&mmu->fns[fn], false);
-	iommu_leave(mmu, segment, rid);
+	return iommu_device_of(mmu, segment, rid) ? iommu_leave(mmu, segment, rid) :
+						    iommu_block(mmu, segment, rid);
 }
 
 int iommu_leave(struct iommu *mmu, uint16_t segment, uint16_t rid)
