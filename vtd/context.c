@@ -167,13 +167,13 @@ int vtd_root_zero(paddr_t root, uint8_t bus, bool coherent, paddr_t *context_tab
 	return 0;
 }
 
-void vtd_root_buses(paddr_t root, uint64_t buses[4])
+void vtd_root_context_tables(paddr_t root, uint64_t bits[8])
 {
-	for (unsigned i = 0; i < 4; i++)
-		buses[i] = 0;
+	for (unsigned i = 0; i < 8; i++)
+		bits[i] = 0;
 	for (unsigned bus = 0; bus < VTD_TABLE_ENTRIES; bus++)
 		if (mem_read64(&root_slot(root, (uint8_t)bus)->lo) & VTD_RE_P)
-			buses[bus / 64] |= BIT64(bus % 64);
+			bits[bus / 32] |= BIT64(bus % 32 * 2);
 }
 
 int vtd_context_for_each_table(paddr_t root, int (*fn)(void *ctx, paddr_t table, int bus),

@@ -37,8 +37,9 @@ int vtd_context_get(paddr_t root, uint16_t rid, struct vtd_context_entry *entry)
 int vtd_root_clear_present(paddr_t root, uint8_t bus, bool coherent);
 int vtd_root_zero(paddr_t root, uint8_t bus, bool coherent, paddr_t *context_table);
 
-/* One bit per bus whose root entry is present. */
-void vtd_root_buses(paddr_t root, uint64_t buses[4]);
+/* Which context tables there are, as the IOMMU records of Linux say it: bit bus * 2 + (devfn >> 7).
+ * Legacy mode has one table for a whole bus, and even bits only. */
+void vtd_root_context_tables(paddr_t root, uint64_t bits[8]);
 
 /* The root table (@bus -1), then each context table in bus order; bounded by 257.
  * Return: 0 or the first non-zero value of @fn. */

@@ -14,7 +14,8 @@ struct vtd_unit_snapshot {
 	uint64_t cap, ecap;
 	uint32_t gsts, pmen;
 	uint64_t rtaddr, iqa, irta;
-	uint64_t buses[4];	/* one bit per bus with a context table, see vtd_root_buses() */
+	uint64_t context_tables[8];	/* of which a context table is there, see
+				 * vtd_root_context_tables() */
 };
 
 struct vtd_domain_snapshot {

@@ -49,9 +49,10 @@ static const struct vtd_device_snapshot *find_device(const struct run *r, uint16
 	return NULL;
 }
 
-static bool bus_expected(const struct run *r, uint8_t bus)
+/* The context table of the lower or upper half of a bus. */
+static bool table_expected(const struct run *r, uint8_t bus, unsigned half)
 {
-	return r->v->unit->buses[bus / 64] & BIT64(bus % 64);
+	return r->v->unit->context_tables[bus / 32] & BIT64(bus % 32 * 2 + half);
 }
 
 /* Counts the page, or says why it cannot be read. */
@@ -225,8 +226,10 @@ static void check_root_entry(struct run *r, uint8_t bus)
 		.rid = (uint16_t)(bus << 8), .domain = NO_DOMAIN, .page = r->root,
 	};
 
-	if (present != bus_expected(r, bus))
+	if (present != table_expected(r, bus, 0))
 		compare(r, &bad, present ? VTD_ROOT_UNEXPECTED : VTD_ROOT_MISSING, present, !present);
+	if (table_expected(r, bus, 1))	/* an upper half is scalable mode's */
+		compare(r, &bad, VTD_ROOT_MISSING, 0, 1);
 	if (!present) {
 		all_missing(r, bus);
 		return;

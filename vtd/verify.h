@@ -69,8 +69,8 @@ struct vtd_verify_result {
 /**
  * vtd_verify_unit() - compare a unit's tables with what is expected of them
  *
- * Root entries must be present exactly on the buses of the unit's snapshot, context entries
- * exactly for its devices.  A domain that several devices share is walked once.
+ * Root entries must be present exactly for the context tables of the unit's snapshot, context
+ * entries exactly for its devices.  A domain that several devices share is walked once.
  * Return: true if there was no violation.
  */
 bool vtd_verify_unit(const struct vtd_verify *v, struct vtd_verify_result *result);

@@ -24,14 +24,14 @@ struct node_unit_ser {
 	uint64_t regs_pa;
 	uint64_t cap, ecap;
 	uint64_t rtaddr, iqa, irta;
-	uint64_t buses[4];
+	uint64_t context_tables[8];
 	uint64_t iq_status_pa;
 	uint32_t index;
 	uint32_t ver, gsts;
 	uint16_t segment;
 	uint16_t reserved;
 };
-static_assert(sizeof(struct node_unit_ser) == 104, "layout");
+static_assert(sizeof(struct node_unit_ser) == 136, "layout");
 
 struct node_domain_ser {
 	uint32_t id;

@@ -18,7 +18,7 @@ static void record_unit(const struct iommu_unit *u, struct node_unit_ser *out)
 		.irta = s.irta, .iq_status_pa = u->status, .index = s.index, .ver = s.ver, .gsts = s.gsts,
 		.segment = s.segment,
 	};
-	vtd_root_buses(u->vtd.root, out->buses);
+	vtd_root_context_tables(u->vtd.root, out->context_tables);
 }
 
 int picture_record(const struct iommu *mmu, struct node *n)
@@ -65,7 +65,7 @@ void picture_of_node(const struct node *n, struct picture *p)
 			.cap = u->cap, .ecap = u->ecap, .gsts = u->gsts, .rtaddr = u->rtaddr, .iqa = u->iqa,
 			.irta = u->irta,
 		};
-		memcpy(s->buses, u->buses, sizeof(s->buses));
+		memcpy(s->context_tables, u->context_tables, sizeof(s->context_tables));
 	}
 	for (uint32_t i = 0; i < n->nr_domains; i++) {
 		const struct node_domain_ser *d = &n->domain[i];

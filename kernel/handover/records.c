@@ -70,15 +70,6 @@ static uint16_t stream_of(const struct port *ports, size_t n, uint16_t segment, 
 	return 0;
 }
 
-/* Legacy mode has one context table for a whole bus: only even bits of two per bus. */
-static void spread_buses(const uint64_t buses[4], uint64_t out[8])
-{
-	memset(out, 0, 8 * sizeof(out[0]));
-	for (unsigned bus = 0; bus < 256; bus++)
-		if (buses[bus / 64] & BIT64(bus % 64))
-			out[bus * 2 / 64] |= BIT64(bus * 2 % 64);
-}
-
 /* Live state in the plain form of the records; unit indices count those in use. */
 struct plain {
 	struct kho_iommu_unit unit[NODE_MAX_UNITS];
@@ -97,15 +88,13 @@ static void describe(const struct iommu *mmu, const struct port *ports, size_t n
 	};
 	for (size_t i = 0; i < mmu->nr_units; i++) {
 		const struct vtd_unit *u = &mmu->unit[i].vtd;
-		uint64_t buses[4];
 
 		if (!mmu->unit[i].used)
 			continue;
 		p->unit_index[i] = out->nr_units;
-		vtd_root_buses(u->root, buses);
 		p->unit[out->nr_units] = (struct kho_iommu_unit){
 			.register_base = u->regs, .root_table = u->root };
-		spread_buses(buses, p->unit[out->nr_units++].context_tables);
+		vtd_root_context_tables(u->root, p->unit[out->nr_units++].context_tables);
 	}
 	for (size_t i = 0; i < mmu->nr_domains; i++)
 		p->domain[i] = (struct kho_iommu_domain){

@@ -376,7 +376,7 @@ static void baton_node(void)
 	/* Domains: the RMRR's, then the ports'. */
 	pointer("top_table", entry("domains", sizeof(struct node_domain_ser) +
 				   offsetof(struct node_domain_ser, top_pa)), "restore.entry_matches");
-	value("units_stand_twice", entry("units", offsetof(struct node_unit_ser, buses)), UINT64_MAX,
+	value("units_stand_twice", entry("units", offsetof(struct node_unit_ser, context_tables)), UINT64_MAX,
 	      "restore.root_entries");
 	value("more_tables_than_there_are",
 	      entry("domains", offsetof(struct node_domain_ser, table_pages)), BIT64(32),

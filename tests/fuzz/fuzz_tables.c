@@ -47,7 +47,7 @@ static int count(void *ctx, enum vtd_table_kind kind, paddr_t page)
 
 /* Three devices of two buses in up to two domains. */
 struct head {
-	uint64_t rtaddr, top[2], buses;
+	uint64_t rtaddr, top[2], context_tables;
 	uint16_t rid[MAX_DEVICES], did[MAX_DEVICES];
 	uint8_t domain[MAX_DEVICES], levels[2], nr_devices;
 };
@@ -63,7 +63,8 @@ static void walk(const struct head *head, const struct vtd_domain_snapshot *doma
 		 const struct vtd_device_snapshot *devices)
 {
 	const struct vtd_unit_snapshot unit = {
-		.ver = 0x10, .cap = CAP, .ecap = ECAP, .rtaddr = head->rtaddr, .buses = { head->buses },
+		.ver = 0x10, .cap = CAP, .ecap = ECAP, .rtaddr = head->rtaddr,
+		.context_tables = { head->context_tables },
 	};
 	const struct vtd_verify v = {
 		.unit = &unit, .domains = domains, .nr_domains = 2, .devices = devices,

@@ -367,7 +367,7 @@ static void own_node(void)
 		.generation = 2, .tsc_khz = 2400000, .image_bytes = 200000, .results_pa = MIB(40),
 		.next_domain_id = 3, .nr_units = 1, .nr_domains = 2, .nr_devices = 2, .nr_ports = 1,
 		.nr_digests = 2,
-		.unit = { { .regs_pa = 0xfed90000, .rtaddr = MIB(41), .buses = { 1 } } },
+		.unit = { { .regs_pa = 0xfed90000, .rtaddr = MIB(41), .context_tables = { 1 } } },
 		.domain = { { .id = 1, .levels = 3, .top_pa = MIB(42) },
 			    { .id = 2, .levels = 3, .top_pa = MIB(43), .is_rmrr = 1 } },
 		.device = { { .domain = 1, .rid = 0x18, .did = 2 }, { .domain = 2, .rid = 0xa0, .did = 3 } },
@@ -499,7 +499,7 @@ static void frames(void)
 
 /* As fuzz_tables.c reads it. */
 struct tables_head {
-	uint64_t rtaddr, top[2], buses;
+	uint64_t rtaddr, top[2], context_tables;
 	uint16_t rid[3], did[3];
 	uint8_t domain[3], levels[2], nr_devices;
 };
@@ -512,7 +512,7 @@ static void tables(void)
 		.coherent = true,
 	};
 	struct tables_head head = {
-		.buses = 3, .rid = { 0x18, 0x100 }, .did = { 2, 3 }, .domain = { 0, 1 },
+		.context_tables = 5, .rid = { 0x18, 0x100 }, .did = { 2, 3 }, .domain = { 0, 1 },
 		.levels = { 3, 3 }, .nr_devices = 2,
 	};
 

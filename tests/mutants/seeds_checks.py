@@ -148,7 +148,7 @@ MEMORY = (
 )
 
 RESTORE = (
-    in_record("check.bus_too_many", "\th.n->unit[0].buses[0] |= BIT64(5);\n",
+    in_record("check.bus_too_many", "\th.n->unit[0].context_tables[0] |= BIT64(10);\n",
               Boot("restore.root_entries", also=NO_STREAM)),
     in_record("check.device_too_many", """\
 	h.n->device[h.n->nr_devices] = h.n->device[0];

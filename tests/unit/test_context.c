@@ -186,7 +186,7 @@ static int note_table(void *ctx, paddr_t table, int bus)
 
 static void test_root_entries(void **state)
 {
-	uint64_t buses[4];
+	uint64_t bits[8];
 	paddr_t table = 0;
 	unsigned n = 0;
 
@@ -195,10 +195,11 @@ static void test_root_entries(void **state)
 	assert_int_equal(vtd_context_set(root, RID, vtd_context_entry(0x5000, 7, VTD_AW_48BIT), true), 0);
 	assert_int_equal(vtd_context_set(root, 0x0010, vtd_context_entry(0x5000, 7, VTD_AW_48BIT), true), 0);
 	assert_int_equal(vtd_context_set(root, 0xffff, vtd_context_entry(0x5000, 7, VTD_AW_48BIT), true), 0);
-	vtd_root_buses(root, buses);
-	assert_int_equal(buses[0], 9);
-	assert_int_equal(buses[1] | buses[2], 0);
-	assert_int_equal(buses[3], 1ULL << 63);
+	vtd_root_context_tables(root, bits);
+	assert_int_equal(bits[0], 1 << 0 | 1 << 6);	/* buses 0 and 3 */
+	for (unsigned i = 1; i < 7; i++)
+		assert_int_equal(bits[i], 0);
+	assert_int_equal(bits[7], 1ULL << 62);		/* bus 255 */
 	assert_int_equal(vtd_context_for_each_table(root, note_table, &n), 42);
 	assert_int_equal(n, 4);
 

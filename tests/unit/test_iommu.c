@@ -132,7 +132,7 @@ static void test_silence(void **state)
 static void test_bring_up(void **state)
 {
 	const struct vtd_ss *ss;
-	uint64_t buses[4], perm, size;
+	uint64_t tables[8], perm, size;
 	paddr_t pa;
 
 	(void)state;
@@ -140,8 +140,8 @@ static void test_bring_up(void **state)
 	assert_true(fake.gsts & FAKE_TE);
 	assert_true(fake.gsts & FAKE_QIE);
 	assert_int_equal(fake.latched_root, mmu.unit[0].vtd.root);
-	vtd_root_buses(fake.latched_root, buses);
-	assert_int_equal(buses[0], 1);
+	vtd_root_context_tables(fake.latched_root, tables);
+	assert_int_equal(tables[0], 1);
 	for (unsigned rid = 0; rid < 0x200; rid++)
 		assert_int_equal(present((uint16_t)rid), rid == USB_RID);
 	assert_int_equal(mmu.nr_domains, 1);

@@ -44,7 +44,7 @@ static void test_equal_dids_of_two_units(void **state)
 	for (uint32_t i = 0; i < 2; i++) {
 		struct vtd_unit_snapshot unit = {
 			.index = i, .ver = 0x10, .cap = 0x00d2008c222f0606, .ecap = 0xf00f4a,
-			.rtaddr = vtd_root_alloc(true), .buses = { 1 },
+			.rtaddr = vtd_root_alloc(true), .context_tables = { 1 },
 		};
 		const struct vtd_verify v = {
 			.unit = &unit, .domains = domain, .nr_domains = 2, .devices = device,

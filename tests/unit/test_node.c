@@ -26,7 +26,7 @@ static void sample(void)
 		.unit = {
 			{ .regs_pa = 0xfed90000, .cap = 0x00d2008c222f0606, .ecap = 0xf00f4a,
 			  .rtaddr = 0x101000, .iqa = 0x102000, .irta = 0x103000,
-			  .buses = { 1, 2, 3, BIT64(63) }, .iq_status_pa = 0x104000, .index = 0,
+			  .context_tables = { 1, 2, 3, 4, 5, 6, 7, BIT64(63) }, .iq_status_pa = 0x104000, .index = 0,
 			  .ver = 0x10, .gsts = 0xc4000000, .segment = 0 },
 			{ .regs_pa = 0xfed91000, .index = 4, .segment = 3 },
 		},
@@ -315,7 +315,7 @@ static void test_missing(void **state)
 static void test_lengths(void **state)
 {
 	static const struct { const char *name; size_t size, max; } array[] = {
-		{ "units", 104, NODE_MAX_UNITS }, { "domains", 40, NODE_MAX_DOMAINS },
+		{ "units", 136, NODE_MAX_UNITS }, { "domains", 40, NODE_MAX_DOMAINS },
 		{ "devices", 16, NODE_MAX_DEVICES }, { "ports", 120, NODE_MAX_PORTS },
 		{ "digests", 16, NODE_MAX_DIGESTS },
 	};

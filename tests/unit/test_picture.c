@@ -74,7 +74,7 @@ static void test_record(void **state)
 	assert_int_equal(n.unit[0].iqa, fake.iqa);
 	assert_int_equal(n.unit[0].irta, 0x777000);
 	assert_int_equal(n.unit[0].iq_status_pa, u->status);
-	assert_int_equal(n.unit[0].buses[0], 3);
+	assert_int_equal(n.unit[0].context_tables[0], 5);
 	assert_int_equal(n.nr_domains, 3);
 	assert_int_equal(n.nr_devices, 3);
 	assert_int_equal(n.next_domain_id, mmu.next_domain_id);
@@ -139,8 +139,8 @@ static void test_fields(void **state)
 
 		switch (i) {
 		case 0: changed.unit[0].rtaddr |= 1 << 10; break;	/* scalable mode */
-		case 1: changed.unit[0].buses[0] = 1; break;
-		case 2: changed.unit[0].buses[3] = BIT64(63); break;
+		case 1: changed.unit[0].context_tables[0] = 1; break;
+		case 2: changed.unit[0].context_tables[7] = BIT64(63); break;
 		case 3: changed.domain[1].top_pa += PAGE_SIZE; break;
 		case 4: changed.domain[1].levels++; break;
 		case 5: changed.domain[1].table_pages++; break;

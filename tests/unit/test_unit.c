@@ -90,7 +90,7 @@ static void test_read_state_and_snapshot(void **state)
 	assert_int_equal(snap.iqa, 0x5000);
 	assert_int_equal(snap.irta, 0x6007);
 	assert_int_equal(snap.pmen, 0x80000001);
-	assert_int_equal(snap.buses[0], 0);
+	assert_int_equal(snap.context_tables[0], 0);
 }
 
 static void test_mask_events(void **state)

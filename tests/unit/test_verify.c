@@ -96,7 +96,7 @@ static void build(void)
 	unit = (struct vtd_unit_snapshot){
 		.ver = 0x10, .cap = 0x00d2008c222f0606, .ecap = 0xf00f4a, .rtaddr = root,
 	};
-	vtd_root_buses(root, unit.buses);
+	vtd_root_context_tables(root, unit.context_tables);
 	v = (struct vtd_verify){
 		.unit = &unit, .domains = domains, .nr_domains = 3, .devices = devices,
 		.nr_devices = 4, .haw = 39, .max_tables = 64, .page_ok = page_ok,
@@ -166,6 +166,7 @@ static void did_twice(void) { devices[0].did = 3; *context_word(NIC, 1) = 0x302;
 static void two_dids(void) { devices[2].did = 4; *context_word(TWIN, 1) = 0x401; }
 static void root_extra(void) { *root_word(9, 0) = *root_word(0, 0); }
 static void root_gone(void) { *root_word(0, 0) = 0; }
+static void root_upper_half(void) { unit.context_tables[0] |= 2; }
 static void root_low_bit(void) { *root_word(0, 0) |= 2; }
 static void root_upper_word(void) { *root_word(0, 1) = 1; }
 static void root_above_haw(void) { *root_word(0, 0) |= 1ULL << 40; }
@@ -239,6 +240,7 @@ static const struct {
 	{ "verify.two_dids_for_a_table", two_dids,              VTD_DID_SHARED, 1 },
 	{ "verify.root_unexpected",      root_extra,            VTD_ROOT_UNEXPECTED, 2 },
 	{ "verify.root_missing",         root_gone,             VTD_ROOT_MISSING, 2 },
+	{ "verify.root_upper_half",      root_upper_half,       VTD_ROOT_MISSING, 1 },
 	{ "verify.root_low_bit",         root_low_bit,          VTD_ROOT_RESERVED, 1 },
 	{ "verify.root_upper_word",      root_upper_word,       VTD_ROOT_RESERVED, 1 },
 	{ "verify.root_above_haw",       root_above_haw,        VTD_ROOT_RESERVED, 1 },
@@ -335,7 +337,7 @@ static void test_kept_empty_context_table(void **state)
 	assert_int_equal(vtd_context_clear_present(root, 0x0700, true), 0);
 	assert_int_equal(vtd_context_zero(root, 0x0700, true), 0);
 	assert_int_equal(vtd_context_set_fpd(root, 0x0700, true, true), 0);
-	vtd_root_buses(root, unit.buses);
+	vtd_root_context_tables(root, unit.context_tables);
 	assert_true(vtd_verify_unit(&v, &res));
 }
 
