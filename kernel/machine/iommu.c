@@ -415,7 +415,7 @@ int iommu_block(struct iommu *mmu, uint16_t segment, uint16_t rid)
 		struct vtd_unit *u = &mmu->unit[i].vtd;
 		int err;
 
-		if (!mmu->unit[i].used || u->segment != segment ||
+		if (!mmu->unit[i].used || !u->root || u->segment != segment ||
 		    vtd_context_clear_present(u->root, rid, u->caps.coherent))
 			continue;
 		err = vtd_inval_global(u);	/* the DID that stood there is not to be trusted */
