@@ -31,7 +31,7 @@ static void verify_tables(struct adoption *a)
 	prove_tables(&(struct proof){
 		.mmu = a->r->mmu, .map = &a->kho.map, .picture = a->picture, .node = a->n,
 		.ids = adopt_ids, .blame = &a->blame });
-	bad = prove_digests(a->n, NODE_DIGEST_TABLE, &a->blame);
+	bad = prove_digests(a->n, NODE_DIGEST_TABLE, a->picture, &a->blame);
 	check_ok(CHECK_MEMORY_TABLES_UNCHANGED, !bad, "table page %llx changed",
 		 bad ? (unsigned long long)bad->pa : 0);
 	check_skip(CHECK_MEMORY_TABLES_FLUSHED,

@@ -11,6 +11,7 @@
 #include "iommu_fake.h"
 #include "kernel/handover/prove.h"
 #include "kho/crc32c.h"
+#include "restore_fake.h"
 #include "vtd/context.h"
 
 #define BUFFER		MIB(8)
@@ -20,20 +21,6 @@ static struct node n;
 static struct picture p;
 static struct kho_range ranges[ROOM];
 static struct kho_map map;
-static bool seen[CHECK_COUNT], bad[CHECK_COUNT];
-
-/* In the place of report/: what was observed. */
-void check_ok(enum check_id id, bool ok, const char *fmt, ...)
-{
-	(void)fmt;
-	seen[id] = true;
-	bad[id] |= !ok;
-}
-
-void check_eq(enum check_id id, const char *what, uint64_t got, uint64_t want)
-{
-	check_ok(id, got == want, "%s", what);
-}
 
 static const struct prove_ids ids = {
 	.mode = CHECK_HANDOFF_MODE_UNCHANGED, .preserved = CHECK_MEMORY_TABLES_PRESERVED,
@@ -81,7 +68,7 @@ static int setup(void **state)
 	for (uint32_t i = 0; i < n.nr_digests; i++)
 		preserve(n.digest[i].pa);
 	preserve(BUFFER);
-	picture_of_node(&n, &p);
+	take_picture(&n, &p);
 	return 0;
 }
 
@@ -181,7 +168,7 @@ static void test_damage(void **state)
 	p.device[0].did = p.device[1].did;	/* one id for two tables */
 	prove();
 	assert_true(bad[ids.did]);
-	picture_of_node(&n, &p);
+	take_picture(&n, &p);
 
 	prove();
 	assert_true(only_bad(CHECK_COUNT));
@@ -283,11 +270,13 @@ static void test_blame(void **state)
 		struct blame b = { 0 };
 
 		*last ^= 0x80;
-		assert_ptr_equal(prove_digests(&n, NODE_DIGEST_TABLE, &b), &n.digest[i]);
+		assert_ptr_equal(prove_digests(&n, NODE_DIGEST_TABLE, &p, &b), &n.digest[i]);
 		*last ^= 0x80;
 		assert_int_equal(b.all, n.digest[i].owner == NODE_NO_OWNER);
-		for (uint32_t d = 0; d < n.nr_devices; d++)
-			assert_int_equal(b.device[d], n.device[d].domain == n.digest[i].owner);
+		for (uint32_t d = 0; d < n.nr_devices; d++) {
+			assert_int_equal(p.device[d].rid, n.device[d].rid);
+			assert_int_equal(b.device[d], p.device[d].domain == n.digest[i].owner);
+		}
 	}
 }
 
@@ -309,15 +298,16 @@ static void test_digests(void **state)
 {
 	(void)state;
 	assert_int_equal(prove_record_page(&n, BUFFER, NODE_DIGEST_METADATA, NODE_NO_OWNER), 0);
-	assert_null(prove_digests(&n, NODE_DIGEST_TABLE, NULL));
-	assert_null(prove_digests(&n, NODE_DIGEST_METADATA, NULL));
+	assert_null(prove_digests(&n, NODE_DIGEST_TABLE, NULL, NULL));
+	assert_null(prove_digests(&n, NODE_DIGEST_METADATA, NULL, NULL));
 	for (uint32_t i = 0; i < n.nr_digests; i++) {
 		const enum node_digest_kind kind = n.digest[i].kind;
 		uint8_t *last = (uint8_t *)mem_ptr(n.digest[i].pa) + PAGE_SIZE - 1;
 
 		*last ^= 0x80;
-		assert_ptr_equal(prove_digests(&n, kind, NULL), &n.digest[i]);
-		assert_null(prove_digests(&n, NODE_DIGEST_TABLE + NODE_DIGEST_METADATA - kind, NULL));
+		assert_ptr_equal(prove_digests(&n, kind, NULL, NULL), &n.digest[i]);
+		assert_null(prove_digests(&n, NODE_DIGEST_TABLE + NODE_DIGEST_METADATA - kind, NULL,
+					  NULL));
 		*last ^= 0x80;
 	}
 	n.nr_digests = NODE_MAX_DIGESTS;
