@@ -93,8 +93,11 @@ static void take_over_queue(const struct adoption *a, struct iommu_unit *u)
 
 static void adopt_queues(const struct adoption *a)
 {
-	for (uint32_t i = 0; i < a->n->nr_units; i++)
-		take_over_queue(a, unit_at(a->r->mmu, a->n->unit[i].regs_pa));
+	for (uint32_t i = 0; i < a->n->nr_units; i++) {
+		struct iommu_unit *u = unit_at(a->r->mmu, a->n->unit[i].regs_pa);
+
+		take_over_queue(a, u);
+	}
 }
 
 /* ---- the port ---------------------------------------------------------------------------------- */
@@ -133,14 +136,13 @@ static void adopt_port(struct adoption *a, const struct node_port_ser *rec)
 	const struct iommu_device *dev = iommu_device_of(r->mmu, rec->config.segment, rec->config.rid);
 	const char *why = control_fault(a, c);
 
-	if (!dev) {
-		check_skip(CHECK_DEVICE_NOT_RESET, "the NIC was not restored");
+	if (!dev || !is_owner(dev, c)) {
+		check_skip(CHECK_DEVICE_NOT_RESET, "the NIC was not restored for this stream");
+		blame_rid(&a->blame, a->n, rec->config.segment, rec->config.rid);
 		return;
 	}
 	if (!why && (c->segment != rec->config.segment || c->rid != rec->config.rid))
 		why = "record and control page name different functions";
-	if (!why && !is_owner(dev, c))
-		why = "another stream owns the NIC";
 	if (!why && port_adopt(p, r->mmu, rec->control_pa, &why) == 0)
 		why = nic_was_reset(&p->nic) ? "the marks left at start are gone" : NULL;
 	check_ok(CHECK_DEVICE_NOT_RESET, !why, "%02x:%02x.%x: %s", PCI_BUS(rec->config.rid),

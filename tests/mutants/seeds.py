@@ -5,6 +5,7 @@ from mutant import Mutant
 from seeds_checks import CHECKS
 from seeds_machine import MACHINE
 from seeds_records import RECORDS
+from seeds_restore import RESTORING
 from seeds_vtd import VTD
 
-MUTANTS: Tuple[Mutant, ...] = VTD + MACHINE + RECORDS + CHECKS
+MUTANTS: Tuple[Mutant, ...] = VTD + MACHINE + RECORDS + RESTORING + CHECKS

@@ -127,7 +127,7 @@ static inline void read_records(struct records_plain *out)
 static inline void begin_next(const struct iommu *from)
 {
 	next = *from;
-	next.nr_domains = next.nr_devices = 0;
+	next.nr_domains = next.nr_devices = next.next_domain_id = 0;
 	memset(next.device, 0, sizeof(next.device));
 	memset(next.domain, 0, sizeof(next.domain));
 	for (size_t i = 0; i < IOMMU_MAX_DOMAINS; i++)

@@ -72,15 +72,20 @@ static int setup(void **state)
 	return 0;
 }
 
-static void prove(void)
+static void prove_and_blame(struct blame *b)
 {
 	const struct proof proof = {
-		.mmu = &mmu, .map = &map, .picture = &p, .node = &n, .ids = ids,
+		.mmu = &mmu, .map = &map, .picture = &p, .node = &n, .ids = ids, .blame = b,
 	};
 
 	memset(seen, 0, sizeof(seen));
 	memset(bad, 0, sizeof(bad));
 	prove_tables(&proof);
+}
+
+static void prove(void)
+{
+	prove_and_blame(NULL);
 }
 
 static bool only_bad(enum check_id id)
@@ -170,6 +175,66 @@ static void test_damage(void **state)
 	assert_true(bad[ids.did]);
 	take_picture(&n, &p);
 
+	prove();
+	assert_true(only_bad(CHECK_COUNT));
+}
+
+/* prove.entry_without_a_record: of a device that is named it is known, and that device is fenced;
+ * of any other it is reason to stop all */
+static void test_entry_without_record(void **state)
+{
+	struct blame b = { 0 };
+
+	(void)state;
+	records_describe(&mmu, NULL, 0, &plain);
+	plain.device_verdict[restore_find(&plain, 0, NIC_RID)].fault = "broken";
+	restore_match(&restore, &mmu, &all_preserved, &n, &plain);
+	restore_picture(&restore, &p);
+	assert_int_equal(p.nr_devices, n.nr_devices - 1);
+	restore_blame(&restore, &b);
+	prove_and_blame(&b);
+	assert_true(only_bad(CHECK_COUNT));		/* nor do its tables count */
+	for (uint32_t i = 0; i < n.nr_devices; i++)
+		assert_int_equal(b.device[i], n.device[i].rid == NIC_RID);
+	assert_false(b.all);
+	prove();
+	assert_true(only_bad(ids.context));		/* whoever blames nobody must not overlook it */
+
+	memset(&b, 0, sizeof(b));
+	prove_and_blame(&b);				/* not blamed before */
+	assert_true(only_bad(ids.context));
+	assert_true(b.device[restore_find(&plain, 0, NIC_RID)]);
+	assert_false(b.all);
+
+	take_picture(&n, &p);
+	memset(&b, 0, sizeof(b));
+	entry_of(GPU_RID)[0] = 1;
+	prove_and_blame(&b);
+	assert_true(bad[ids.context] && b.all);
+}
+
+/* prove.tables_of_two_units: walked by both, digested once */
+static void test_two_units(void **state)
+{
+	const struct iommu_device *nic = iommu_device_of(&mmu, 0, NIC_RID);
+	const struct vtd_ss *ss = &mmu.domain[nic->domain].ss;
+	const paddr_t root = vtd_root_alloc(true);
+
+	(void)state;
+	assert_int_equal(vtd_context_set(root, NIC_RID, vtd_context_entry(ss->top, 5, vtd_aw_of_levels(ss->levels)),
+					 true), 0);
+	p.unit[1] = p.unit[0];
+	p.unit[1].index = 1;
+	p.unit[1].rtaddr = root;
+	p.nr_units = 2;
+	p.device[p.nr_devices++] = (struct vtd_device_snapshot){
+		.unit = 1, .rid = NIC_RID, .domain = mmu.domain[nic->domain].id, .did = 5 };
+	for (unsigned i = 0; i < 2; i++) {
+		const paddr_t page = i ? root : *(uint64_t *)mem_ptr(root) & ~0xfffULL;
+
+		preserve(page);
+		assert_int_equal(prove_record_page(&n, page, NODE_DIGEST_TABLE, NODE_NO_OWNER), 0);
+	}
 	prove();
 	assert_true(only_bad(CHECK_COUNT));
 }
@@ -349,6 +414,8 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_whole, setup),
 		cmocka_unit_test_setup(test_damage, setup),
+		cmocka_unit_test_setup(test_entry_without_record, setup),
+		cmocka_unit_test_setup(test_two_units, setup),
 		cmocka_unit_test_setup(test_nothing, setup),
 		cmocka_unit_test_setup(test_preserved, setup),
 		cmocka_unit_test_setup(test_table_as_buffer, setup),

@@ -244,8 +244,11 @@ static void test_unrecorded_did(void **state)
 	mmu.unit[0].vtd.caps.ndoms = FEW_DIDS;
 	hand_over();
 	entry_of(FAR_RID)->hi = (entry_of(FAR_RID)->hi & ~VTD_CE_HI_DID) | FIELD_PREP(VTD_CE_HI_DID, did);
+	entry_of(USB_RID)->lo &= ~VTD_CE_P;
 	receive_plain();
 	assert_int_equal(restore_rid(FAR_RID), -EBADMSG);
+	/* The other way round: no entry says it any more, but its device can still be restored. */
+	assert_true(vtd_dids_used(next_dids(), did_of(USB_RID)));
 	while (!vtd_dids_alloc(next_dids(), &fresh))
 		assert_int_not_equal(fresh, did);
 	/* What cannot be invalidated stays taken. */
@@ -256,18 +259,25 @@ static void test_unrecorded_did(void **state)
 	assert_false(bus_master[FAR]);
 }
 
-/* restore.unpreserved_tables are not read */
-static void test_unpreserved_root(void **state)
+/* restore.unpreserved_tables are not read: neither the root table nor a context table */
+static void test_unpreserved_tables(void **state)
 {
-	const struct kho_map none = { .nr_ranges = 0 };
+	struct kho_range root = { .len = PAGE_SIZE }, rest[2];
+	const struct kho_map only_root = { .ranges = &root, .nr_ranges = 1 };
+	const struct kho_map all_but_root = { .ranges = rest, .nr_ranges = 2 };
 
 	(void)state;
+	root.base = mmu.unit[0].vtd.root;
+	rest[0] = (struct kho_range){ 0, root.base };
+	rest[1] = (struct kho_range){ root.base + PAGE_SIZE, ARENA_BYTES - root.base - PAGE_SIZE };
 	hand_over();
-	begin_next(&mmu);
-	restore_match(&restore, &next, &none, &node, &got);
-	restore_units(&restore);
-	assert_false(restore.device[named(NIC_RID)].live);
-	assert_int_equal(restore_rid(NIC_RID), -EBADMSG);
+	for (unsigned i = 0; i < 2; i++) {
+		begin_next(&mmu);
+		restore_match(&restore, &next, i ? &all_but_root : &only_root, &node, &got);
+		restore_units(&restore);
+		assert_false(restore.device[named(NIC_RID)].live);
+		assert_int_equal(restore_rid(NIC_RID), -EBADMSG);
+	}
 }
 
 /* ---- compatibility ---------------------------------------------------------------------------- */
@@ -551,7 +561,7 @@ int main(void)
 		cmocka_unit_test_setup(test_did_of_sharers, setup),
 		cmocka_unit_test_setup(test_live_did, setup),
 		cmocka_unit_test_setup(test_unrecorded_did, setup),
-		cmocka_unit_test_setup(test_unpreserved_root, setup),
+		cmocka_unit_test_setup(test_unpreserved_tables, setup),
 		cmocka_unit_test_setup(test_misfits, setup),
 		cmocka_unit_test_setup(test_coherency, setup),
 		cmocka_unit_test_setup(test_dids_per_unit, setup),
