@@ -54,7 +54,8 @@ JOINING: Tuple[Mutant, ...] = (
            "\tif (r->unit_fault[rec->unit])\n", "\tif (r->unit_fault[rec->unit] && !r->mmu)\n",
            joined("test_bad_unit")),
     mutant("restore.root_not_compared", "H1, F51: another root table than RTADDR's", RESTORE,
-           "\tif ((r->n->unit[k].rtaddr & VTD_RTADDR_RTA) != u->root_table)\n", "\tif (!u->root_table)\n",
+           "\tif ((r->n->unit[k].rtaddr & VTD_RTADDR_RTA) != u->root_table)\n",
+           "\tif (!u->root_table)\n",
            joined("test_bad_unit")),
     mutant("restore.bad_unit_not_walked", "R2: entries of a unit without a record", RESTORE,
            "\t\tvtd_root_context_tables(root, s->context_tables);\n", "\t\tmem_ptr(root);\n",
@@ -90,7 +91,8 @@ DIDS: Tuple[Mutant, ...] = (
     mutant("restore.did_of_entry_given_out", "F07, F52: a live entry's DID is free", RESTORE,
            "\t\tvtd_dids_reserve(&u->vtd.dids, d->live_did);\n", "", restored("test_unrecorded_did")),
     mutant("restore.did_freed_with_first", "F10: an entry that is still live has it", RESTORE,
-           "\t\tif (holds_did(r, i, unit, did)) {\n", "\t\tif (holds_did(r, i, unit, did) && r->mmu->nr_units > 99) {\n",
+           "\t\tif (holds_did(r, i, unit, did)) {\n",
+           "\t\tif (holds_did(r, i, unit, did) && r->mmu->nr_units > 99) {\n",
            restored("test_live_did")),
     mutant("restore.did_never_freed", "F10: kept for ever", RESTORE,
            "\tvtd_dids_free(dids, did);\t/* or free already */\n", "", restored("test_live_did")),
@@ -109,7 +111,7 @@ DIDS: Tuple[Mutant, ...] = (
 DEVICES: Tuple[Mutant, ...] = (
     mutant("restore.owner_of_first_sharer", "F02: the owner of a shared domain", RESTORE,
            "\t\t.owner_token = rec->owner_token, .pasid_dir",
-           "\t\t.owner_token = r->rec->device[restore_find(r->rec, 0, r->n->device[1].rid)].owner_token, .pasid_dir",
+           "\t\t.owner_token = record_of(r, 1)->owner_token, .pasid_dir",
            restored("test_shared")),
     mutant("restore.owner_forgotten", "F02: skipped on the shared path", RESTORE,
            "\t\t.owner_token = rec->owner_token, .pasid_dir", "\t\t.pasid_dir", restored("test_shared")),
@@ -159,7 +161,8 @@ DEVICES: Tuple[Mutant, ...] = (
            "\t\treturn r->mmu->domain[shared].ss.coherent == caps->coherent ? shared : -EOPNOTSUPP;\n",
            "\t\treturn shared;\n", restored("test_coherency")),
     mutant("restore.always_coherent", "F37: a restored table is not flushed", RESTORE,
-           ".coherent = caps->coherent,\n\t};\n\tstruct iommu_domain *out", ".coherent = caps != NULL,\n\t};\n\tstruct iommu_domain *out",
+           ".coherent = caps->coherent,\n\t};\n\tstruct iommu_domain *out",
+           ".coherent = caps != NULL,\n\t};\n\tstruct iommu_domain *out",
            restored("test_incoherent")),
     mutant("restore.entry_not_looked_at", "F55, F12: left alone for any domain", RESTORE,
            "\t*why = entry_fault(r, u, rec);\n", "\t*why = NULL; (void)entry_fault;\n",
@@ -195,6 +198,10 @@ DEVICES: Tuple[Mutant, ...] = (
 )
 
 ENTRIES: Tuple[Mutant, ...] = (
+    mutant("prove.first_sharer_blamed", "F02: one of two in a broken domain goes on", PROVE,
+           "\t\tif (p->device[i].domain == domain)\n\t\t\tblame_rid(",
+           "\t\tif (p->device[i].domain == domain && n->device[i].rid != p->device[p->nr_devices - 1].rid)\n"
+           "\t\t\tblame_rid(", Unit("test_prove", "test_shared")),
     mutant("prove.named_stops_all", "what is broken is refused as small as possible", PROVE,
            " ||\n\t\t v->kind == VTD_DID_SHARED || v->kind == VTD_CONTEXT_UNEXPECTED)\n",
            " ||\n\t\t v->kind == VTD_DID_SHARED)\n", Unit("test_prove", "test_entry_without_record")),

@@ -213,6 +213,31 @@ static void test_entry_without_record(void **state)
 	assert_true(bad[ids.context] && b.all);
 }
 
+/* prove.shared_domain: walked and digested once; whoever is in it is to blame for it */
+static void test_shared(void **state)
+{
+	const size_t shared = iommu_device_of(&mmu, 0, NIC_RID)->domain;
+	struct blame b = { 0 };
+
+	(void)state;
+	assert_int_equal(iommu_attach(&mmu, FAR, shared), 0);
+	memset(&n, 0, sizeof(n));
+	map.nr_ranges = 0;
+	assert_int_equal(picture_record(&mmu, &n), 0);
+	assert_int_equal(prove_record_tables(&mmu, &n), 0);
+	for (uint32_t i = 0; i < n.nr_digests; i++)
+		preserve(n.digest[i].pa);
+	preserve(BUFFER);
+	take_picture(&n, &p);
+	prove();
+	assert_true(only_bad(CHECK_COUNT));
+	*(uint64_t *)mem_ptr(mmu.domain[shared].ss.top) ^= BIT64(52);
+	assert_non_null(prove_digests(&n, NODE_DIGEST_TABLE, &p, &b));
+	for (uint32_t i = 0; i < n.nr_devices; i++)
+		assert_int_equal(b.device[i], n.device[i].rid == NIC_RID || n.device[i].rid == FAR_RID);
+	assert_false(b.all);
+}
+
 /* prove.tables_of_two_units: walked by both, digested once */
 static void test_two_units(void **state)
 {
@@ -415,6 +440,7 @@ int main(void)
 		cmocka_unit_test_setup(test_whole, setup),
 		cmocka_unit_test_setup(test_damage, setup),
 		cmocka_unit_test_setup(test_entry_without_record, setup),
+		cmocka_unit_test_setup(test_shared, setup),
 		cmocka_unit_test_setup(test_two_units, setup),
 		cmocka_unit_test_setup(test_nothing, setup),
 		cmocka_unit_test_setup(test_preserved, setup),
