@@ -104,7 +104,7 @@ DEVICES: Tuple[Mutant, ...] = (
     mutant("iommu.block_of_any_segment", "F44: the PCI domain is part of the address", IOMMU,
            "u->segment != segment ||\n", "rid == segment ||\n", Unit("test_iommu", "test_block")),
     mutant("iommu.alias_in_two_domains", "F14, F30: one group, two domains", IOMMU,
-           "\t\tif (d && d->domain != domain)\n\t\t\treturn -EEXIST;\n", "\t\t(void)domain;\n",
+           "\t\tif (d && d->domain != domain)\n\t\t\treturn -EEXIST;\n", "\t\t(void)d;\n",
            Unit("test_iommu", "test_aliases")),
     mutant("iommu.alias_not_attached", "P19, F14: aliases forgotten", IOMMU,
            "\tfor (size_t i = 0; i < n && !err; i++)\n\t\tif (!iommu_device_of(mmu, segment, ids[i]))",
