@@ -136,7 +136,8 @@ IOMMU_SRC := $(wildcard kernel/machine/iommu*.c)
 HOST_KERNEL := $(wildcard kernel/stream/*.c) kernel/config.c kernel/console/printf.c \
 	kernel/console/font.c kernel/console/framebuffer.c kernel/handover/bootparams.c \
 	kernel/handover/kexec.c kernel/handover/node.c kernel/handover/picture.c \
-	kernel/handover/prove.c kernel/memory/memmap.c kernel/memory/scratch.c \
+	kernel/handover/prove.c kernel/handover/records_plain.c kernel/handover/restore.c \
+	kernel/memory/memmap.c kernel/memory/scratch.c \
 	kernel/memory/window.c kernel/machine/acpi.c $(IOMMU_SRC) kernel/machine/pci.c \
 	kernel/machine/pci_features.c kernel/machine/pci_usb.c kernel/nic/common.c kernel/nic/e1000e.c kernel/nic/igb.c \
 	kernel/nic/nic.c kernel/nic/port.c kernel/report/ktap.c $(wildcard kernel/selftest/hostile*.c)

@@ -37,16 +37,19 @@ static uint64_t *root_word_of(const struct vtd_tables *t, uint16_t rid)
 	return root_word(t, vtd_context_table_index(t->ttm, rid));
 }
 
+paddr_t vtd_context_table_of(const struct vtd_tables *t, uint16_t rid)
+{
+	const uint64_t word = mem_read64(root_word_of(t, rid));
+
+	return word & VTD_RE_P ? word & VTD_RE_CTP : 0;
+}
+
 /* NULL if there is no context table. */
 static struct vtd_context_entry *context_slot(const struct vtd_tables *t, uint16_t rid)
 {
-	const uint64_t word = mem_read64(root_word_of(t, rid));
-	uint8_t *table;
+	const paddr_t table = vtd_context_table_of(t, rid);
 
-	if (!(word & VTD_RE_P))
-		return NULL;
-	table = mem_ptr(word & VTD_RE_CTP);
-	return (struct vtd_context_entry *)(table + vtd_context_offset(t->ttm, rid));
+	return table ? mem_ptr(table + vtd_context_offset(t->ttm, rid)) : NULL;
 }
 
 static int add_context_table(const struct vtd_tables *t, uint16_t rid)

@@ -47,6 +47,9 @@ int vtd_context_get(const struct vtd_tables *t, uint16_t rid, struct vtd_context
 int vtd_root_clear_present(const struct vtd_tables *t, uint16_t rid);
 int vtd_root_zero(const struct vtd_tables *t, uint16_t rid, paddr_t *context_table);
 
+/* The context table of a source id, or 0: of memory that is read before its entries may be. */
+paddr_t vtd_context_table_of(const struct vtd_tables *t, uint16_t rid);
+
 /* One bit per context table, at bus * 2 + (devfn >> 7).  Legacy mode has one table per bus and
  * uses the even bits only. */
 #define VTD_CONTEXT_TABLES	512

@@ -4,6 +4,7 @@
 #include "errno.h"
 #include "inval.h"
 #include "pasid.h"
+#include "platform/mem.h"
 
 static struct vtd_pasid_entry pasid_entry(const struct vtd_unit *u, const struct vtd_source *s)
 {
@@ -13,6 +14,55 @@ static struct vtd_pasid_entry pasid_entry(const struct vtd_unit *u, const struct
 static struct vtd_context_entry legacy_entry(const struct vtd_source *s)
 {
 	return vtd_context_entry(s->top, s->did, vtd_aw_of_levels(s->levels));
+}
+
+static int find_legacy(struct vtd_context_entry e, struct vtd_source *out)
+{
+	out->did = (uint16_t)FIELD_GET(VTD_CE_HI_DID, e.hi);
+	out->top = e.lo & VTD_CE_SSPTPTR;
+	out->levels = vtd_levels_of_aw((unsigned)FIELD_GET(VTD_CE_HI_AW, e.hi));
+	return FIELD_GET(VTD_CE_TT, e.lo) == VTD_TT_SS ? 0 : -EOPNOTSUPP;
+}
+
+static int find_pasid(struct vtd_context_entry e, bool (*page_ok)(void *ctx, paddr_t page), void *ctx,
+		      struct vtd_source *out)
+{
+	struct vtd_pasid_entry pe;
+	uint64_t de;
+
+	out->pasid_dir = e.lo & VTD_SCE_PASIDDIRPTR;
+	if (!page_ok(ctx, out->pasid_dir))
+		return -EBADMSG;
+	de = mem_read64(mem_ptr(out->pasid_dir));
+	if (!(de & VTD_PDE_P))
+		return -EOPNOTSUPP;
+	if (!page_ok(ctx, de & VTD_PDE_SMPTBLPTR))
+		return -EBADMSG;
+	vtd_pasid_get(out->pasid_dir, &pe);
+	out->did = (uint16_t)FIELD_GET(VTD_PE_HI_DID, pe.qw[1]);
+	out->top = pe.qw[0] & VTD_PE_SSPTPTR;
+	out->levels = vtd_levels_of_aw((unsigned)FIELD_GET(VTD_PE_AW, pe.qw[0]));
+	return pe.qw[0] & VTD_PE_P && FIELD_GET(VTD_PE_PGTT, pe.qw[0]) == VTD_PGTT_SS ? 0 : -EOPNOTSUPP;
+}
+
+int vtd_source_find(const struct vtd_tables *t, uint16_t rid, bool (*page_ok)(void *ctx, paddr_t page),
+		    void *ctx, struct vtd_source *out)
+{
+	struct vtd_context_entry e;
+	paddr_t table;
+
+	*out = (struct vtd_source){ 0 };
+	if (!t->root || !page_ok(ctx, t->root))
+		return -EBADMSG;
+	table = vtd_context_table_of(t, rid);
+	if (!table)
+		return -ENOENT;
+	if (!page_ok(ctx, table))
+		return -EBADMSG;
+	vtd_context_get(t, rid, &e);
+	if (!(e.lo & VTD_CE_P))
+		return -ENOENT;
+	return t->ttm == VTD_TTM_SCALABLE ? find_pasid(e, page_ok, ctx, out) : find_legacy(e, out);
 }
 
 int vtd_source_set(struct vtd_unit *u, uint16_t rid, struct vtd_source *s)

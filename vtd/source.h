@@ -15,6 +15,18 @@ struct vtd_source {
 	paddr_t pasid_dir;	/* scalable mode; 0 in legacy mode */
 };
 
+/**
+ * vtd_source_find() - what the entries of a source id say that stand in memory
+ * @page_ok: may this page be read as a table?  Asked before each page is, the root table included
+ *
+ * Nothing is judged here but whether it is there, and of the one type that this library writes.
+ * Return: 0; -ENOENT not present; -EBADMSG a table lies where none may be read; -EOPNOTSUPP present,
+ * but of another type, or a second PASID level that is not present; then @out->did counts alone, 0
+ * where there is none.
+ */
+int vtd_source_find(const struct vtd_tables *t, uint16_t rid, bool (*page_ok)(void *ctx, paddr_t page),
+		    void *ctx, struct vtd_source *out);
+
 /* Not present -> present; sets @s->pasid_dir.  vtd_inval_context_added() is left to the caller, who
  * must write down first that the entry exists, to take it back if that fails.
  * Return: 0; -EEXIST the source id has an entry; -ENOMEM. */

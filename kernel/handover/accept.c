@@ -90,12 +90,12 @@ static void check_digests_complete(const struct adoption *a)
 static void check_metadata(const struct adoption *a)
 {
 	const struct kho_subnode *meta = kho_tree_find(&a->kho.tree, KHO_NODE_METADATA);
-	const struct node_digest_ser *bad = prove_digests(a->n, NODE_DIGEST_METADATA, NULL);
+	const struct node_digest_ser *bad = prove_digests(a->n, NODE_DIGEST_METADATA, NULL, NULL);
 	struct kho_metadata m;
 	struct kho_refusal why;
 
 	if (!bad)
-		bad = prove_digests(a->n, NODE_DIGEST_HEADER, NULL);
+		bad = prove_digests(a->n, NODE_DIGEST_HEADER, NULL, NULL);
 	if (bad) {
 		kho_refuse(&why, -EBADMSG, "metadata page", "changed since it was written", bad->pa,
 			   bad->crc32c);
@@ -117,13 +117,17 @@ static void check_metadata(const struct adoption *a)
 /* LUO and chains whole; a broken record is its device's alone. */
 static void check_records(struct adoption *a, const struct kho_limits *lim)
 {
-	struct kho_refusal why, first = { 0 };
-	size_t bad;
+	const struct kho_refusal *first = &a->restore.first;
+	const struct records_plain *rec;
+	struct kho_refusal why;
 
-	if (records_read(&a->kho, lim, a->n, &a->blame, &bad, &first, &why))
+	if (records_read(&a->kho, lim, a->n, &rec, &why))
 		adoption_refuse(&why);
-	check_ok(CHECK_RESTORE_RECORDS, !bad, "%s %s at %llx (%llx), %zu in all", first.what,
-		 first.fault, (unsigned long long)first.at, (unsigned long long)first.value, bad);
+	restore_match(&a->restore, a->r->mmu, &a->kho.map, a->n, rec);
+	restore_blame(&a->restore, &a->blame);
+	check_ok(CHECK_RESTORE_RECORDS, !a->restore.bad, "%s %s at %llx (%llx), %zu in all",
+		 first->what, first->fault, (unsigned long long)first->at,
+		 (unsigned long long)first->value, a->restore.bad);
 }
 
 void adoption_accept(struct adoption *a)
@@ -160,7 +164,7 @@ void adoption_accept(struct adoption *a)
 		adoption_refuse(&why);
 	}
 	time_set_tsc_khz(a->n->tsc_khz);
-	picture_of_node(a->n, a->picture);
+	restore_picture(&a->restore, a->picture);
 }
 
 /* ---- claim: from here pages outside scratch may be taken --------------------------------------- */

@@ -1,4 +1,4 @@
-/* The incoming side: the steps in order, and taking over units, domains, devices and the port. */
+/* The incoming side: the steps in order, and taking over registers, queues and ports. */
 #include "adopt.h"
 
 #include "adoption.h"
@@ -7,11 +7,12 @@
 #include "kernel/panic.h"
 #include "kernel/report/ktap.h"
 #include "kernel/report/verdict.h"
+#include "kho/iommu_files.h"
 #include "platform/mem.h"
 #include "platform/mmio.h"
 #include "vtd/regs.h"
 
-/* ---- adopt: registers, ids, queues, devices ------------------------------------------------------ */
+/* ---- adopt: registers and queues ------------------------------------------------------ */
 
 static struct iommu_unit *unit_at(struct iommu *mmu, paddr_t regs)
 {
@@ -64,23 +65,6 @@ static void compare_units(const struct adoption *a)
 	}
 }
 
-/* Every id that is in use is reserved before one is given out. */
-static void reserve_dids(struct adoption *a, struct iommu_unit *u, uint32_t index)
-{
-	vtd_dids_init(&u->vtd.dids, u->vtd.caps.ndoms);
-	for (uint32_t i = 0; i < a->n->nr_devices; i++) {
-		const struct node_device_ser *d = &a->n->device[i];
-
-		if (d->unit != index || vtd_dids_used(&u->vtd.dids, d->did))
-			continue;
-		if (vtd_dids_reserve(&u->vtd.dids, d->did)) {
-			a->blame.device[i] = true;
-			check_ok(CHECK_RESTORE_DID_UNIQUE, false,
-				 "DID %u of %04x cannot be of this unit", d->did, d->rid);
-		}
-	}
-}
-
 static bool ring_is_preserved(const struct adoption *a, uint64_t iqa)
 {
 	return kho_map_covers(&a->kho.map, ALIGN_DOWN(iqa, PAGE_SIZE), vtd_qi_ring_bytes(iqa));
@@ -109,76 +93,12 @@ static void take_over_queue(const struct adoption *a, struct iommu_unit *u)
 		 "GSTS was %08x before IQT, %08x before IQA", t->gsts_before_iqt, t->gsts_before_iqa);
 }
 
-static void adopt_units(struct adoption *a)
+static void adopt_queues(const struct adoption *a)
 {
 	for (uint32_t i = 0; i < a->n->nr_units; i++) {
-		const struct node_unit_ser *was = &a->n->unit[i];
-		struct iommu_unit *u = unit_at(a->r->mmu, was->regs_pa);
+		struct iommu_unit *u = unit_at(a->r->mmu, a->n->unit[i].regs_pa);
 
-		u->vtd.root = was->rtaddr & VTD_RTADDR_RTA;
-		u->vtd.ttm = a->r->mmu->ttm;
-		reserve_dids(a, u, was->index);
 		take_over_queue(a, u);
-	}
-}
-
-static bool adopt_domain(struct iommu *mmu, const struct node_domain_ser *d,
-			 const struct vtd_unit *unit)
-{
-	const struct vtd_caps *caps = &unit->caps;
-	struct iommu_domain *out = &mmu->domain[mmu->nr_domains];
-	const struct vtd_ss_format fmt = {
-		.levels = d->levels, .page_sizes = d->page_sizes, .addr_bits = d->addr_bits,
-		.haw = mmu->dmar.haw, .coherent = vtd_unit_snoops_ss(unit),
-	};
-
-	if (!vtd_caps_has_levels(caps, d->levels) || (d->page_sizes & ~caps->page_sizes) ||
-	    vtd_ss_adopt(&out->ss, &fmt, d->top_pa, d->table_pages))
-		return false;
-	out->id = d->id;
-	out->is_rmrr = d->is_rmrr;
-	mmu->nr_domains++;
-	return true;
-}
-
-static int domain_index(const struct iommu *mmu, uint32_t id)
-{
-	for (size_t i = 0; i < mmu->nr_domains; i++)
-		if (mmu->domain[i].id == id)
-			return (int)i;
-	return -ENOENT;
-}
-
-/* Each shared domain once, from the record; entries are left alone. */
-static void adopt_devices(struct adoption *a)
-{
-	struct iommu *mmu = a->r->mmu;
-
-	mmu->next_domain_id = a->n->next_domain_id;
-	for (uint32_t i = 0; i < a->n->nr_devices; i++) {
-		const struct node_device_ser *d = &a->n->device[i];
-		const struct iommu_unit *u = NULL;
-		const struct node_domain_ser *rec = NULL;
-		int domain = domain_index(mmu, d->domain);
-
-		for (uint32_t k = 0; k < a->n->nr_units; k++)
-			if (a->n->unit[k].index == d->unit)
-				u = unit_at(mmu, a->n->unit[k].regs_pa);
-		for (uint32_t k = 0; k < a->n->nr_domains; k++)
-			if (a->n->domain[k].id == d->domain)
-				rec = &a->n->domain[k];
-		if (u && rec && domain < 0 && adopt_domain(mmu, rec, &u->vtd))
-			domain = (int)mmu->nr_domains - 1;
-		check_ok(CHECK_RESTORE_ENTRY_MATCHES, u && domain >= 0,
-			 "domain %u of %04x does not fit its unit", d->domain, d->rid);
-		if (!u || domain < 0) {
-			a->blame.device[i] = true;
-			continue;
-		}
-		mmu->device[mmu->nr_devices++] = (struct iommu_device){
-			.unit = u->vtd.index, .segment = d->segment, .rid = d->rid,
-			.domain = (uint32_t)domain, .did = d->did, .pasid_dir = d->pasid_dir_pa,
-		};
 	}
 }
 
@@ -200,6 +120,15 @@ static const char *control_fault(const struct adoption *a, const struct stream_c
 	return NULL;
 }
 
+/* A stream's port is a device that the same stream owns. */
+static bool is_owner(const struct iommu_device *dev, const struct stream_control_ser *c)
+{
+	const uint64_t token = kho_iommu_owner_token(c->stream);
+
+	check_eq(CHECK_RESTORE_RECORDS, "owner token of a port's device", dev->owner_token, token);
+	return dev->owner_token == token;
+}
+
 /* On failure the device is to blame, and the port is not taken. */
 static void adopt_port(struct adoption *a, const struct node_port_ser *rec)
 {
@@ -209,10 +138,13 @@ static void adopt_port(struct adoption *a, const struct node_port_ser *rec)
 	const struct iommu_device *dev = iommu_device_of(r->mmu, rec->config.segment, rec->config.rid);
 	const char *why = control_fault(a, c);
 
+	if (!dev || !is_owner(dev, c)) {
+		check_skip(CHECK_DEVICE_NOT_RESET, "the NIC was not restored for this stream");
+		blame_rid(&a->blame, a->n, rec->config.segment, rec->config.rid);
+		return;
+	}
 	if (!why && (c->segment != rec->config.segment || c->rid != rec->config.rid))
 		why = "record and control page name different functions";
-	if (!why && (!dev || r->mmu->domain[dev->domain].id != rec->domain))
-		why = "the NIC has no record of its domain";
 	if (!why && port_adopt(p, r->mmu, rec->control_pa, &why) == 0)
 		why = nic_was_reset(&p->nic) ? "the marks left at start are gone" : NULL;
 	check_ok(CHECK_DEVICE_NOT_RESET, !why, "%02x:%02x.%x: %s", PCI_BUS(rec->config.rid),
@@ -225,13 +157,18 @@ static void adopt_port(struct adoption *a, const struct node_port_ser *rec)
 
 /* ---- who must not go on --------------------------------------------------------------------- */
 
-static void fence(struct run *r, uint16_t segment, uint16_t rid)
+static void fence(struct adoption *a, uint32_t device)
 {
+	const struct node_device_ser *d = &a->n->device[device];
+	struct run *r = a->r;
+	int err;
+
 	for (size_t i = r->nr_ports; i-- > 0;)
-		if (r->port[i].nic.segment == segment && r->port[i].nic.rid == rid)
+		if (r->port[i].nic.segment == d->segment && r->port[i].nic.rid == d->rid)
 			run_drop_port(r, i);
-	platform_log("adopt: %02x:%02x.%x is fenced", PCI_BUS(rid), PCI_DEV(rid), PCI_FN(rid));
-	iommu_fence(r->mmu, segment, rid);
+	err = restore_fence(&a->restore, device);
+	platform_log("adopt: %02x:%02x.%x is fenced (error %d)", PCI_BUS(d->rid), PCI_DEV(d->rid),
+		     PCI_FN(d->rid), -err);
 }
 
 static void fence_blamed(struct adoption *a)
@@ -241,12 +178,14 @@ static void fence_blamed(struct adoption *a)
 	/* Where the walk met a page that is none of ours, nothing is written through the tables. */
 	if (a->blame.all && (check_failed(CHECK_MEMORY_TABLES_PRESERVED) ||
 			     check_failed(CHECK_RESTORE_ROOT_ENTRIES))) {
+		platform_log("adopt: every bus master is off, no table is touched any more");
 		iommu_bus_masters_off(r->mmu);
-		r->mmu->nr_devices = 0;
+		r->nr_ports = r->mmu->nr_devices = 0;
+		return;
 	}
 	for (uint32_t i = 0; i < a->n->nr_devices; i++)
 		if (a->blame.all || a->blame.device[i])
-			fence(r, a->n->device[i].segment, a->n->device[i].rid);
+			fence(a, i);
 	if (a->blame.all)
 		iommu_bus_masters_off(r->mmu);
 }
@@ -265,9 +204,10 @@ void handover_adopt(struct run *r)
 	phase_set("claiming memory");
 	adoption_claim(&a);
 	phase_set("adopting units");
-	adopt_units(&a);
+	restore_units(&a.restore);
+	adopt_queues(&a);
 	phase_set("adopting devices");
-	adopt_devices(&a);
+	restore_devices(&a.restore, &a.blame);
 	phase_set("adopting NICs");
 	for (uint32_t i = 0; i < a.n->nr_ports; i++)
 		adopt_port(&a, &a.n->port[i]);

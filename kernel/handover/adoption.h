@@ -6,6 +6,7 @@
 #include "kernel/handover/node.h"
 #include "kernel/handover/picture.h"
 #include "kernel/handover/prove.h"
+#include "kernel/handover/restore.h"
 #include "kernel/run.h"
 #include "kho/read.h"
 
@@ -14,6 +15,7 @@ struct adoption {
 	struct kho_handoff kho;
 	struct node *n;
 	struct picture *picture;
+	struct restore restore;
 	uint64_t validated_tsc, adopted_tsc, verified_tsc;
 	struct blame blame;		/* devices that must not go on */
 	struct vtd_verify_result walked;

@@ -33,9 +33,9 @@ static void verify_tables(struct adoption *a)
 		.ids = adopt_ids, .blame = &a->blame, .walked = &a->walked });
 	if (a->r->mmu->ttm == VTD_TTM_LEGACY)
 		check_skip(CHECK_RESTORE_PASID_ENTRIES, "there are none in legacy mode");
-	bad = prove_digests(a->n, NODE_DIGEST_TABLE, &a->blame);
+	bad = prove_digests(a->n, NODE_DIGEST_TABLE, a->picture, &a->blame);
 	if (!bad)
-		bad = prove_digests(a->n, NODE_DIGEST_PASID, &a->blame);
+		bad = prove_digests(a->n, NODE_DIGEST_PASID, a->picture, &a->blame);
 	check_ok(CHECK_MEMORY_TABLES_UNCHANGED, !bad, "table page %llx changed",
 		 bad ? (unsigned long long)bad->pa : 0);
 	check_skip(CHECK_MEMORY_TABLES_FLUSHED,

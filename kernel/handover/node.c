@@ -19,7 +19,7 @@ struct node_head_ser {
 	uint32_t next_domain_id;
 };
 static_assert(sizeof(struct node_head_ser) == 48, "layout");
-#define NODE_VERSION	1
+#define NODE_VERSION	2
 #define TSC_KHZ_MIN	100000		/* no processor with VT-d is slower, or this much faster */
 #define TSC_KHZ_MAX	20000000
 
@@ -59,18 +59,10 @@ static int read_array(const struct kho_blob *b, const char *name, void *out, siz
 	return 0;
 }
 
-static bool has_unit(const struct node *n, uint32_t index)
+static bool has_device(const struct node *n, uint16_t segment, uint16_t rid)
 {
-	for (uint32_t i = 0; i < n->nr_units; i++)
-		if (n->unit[i].index == index)
-			return true;
-	return false;
-}
-
-static bool has_domain(const struct node *n, uint32_t id)
-{
-	for (uint32_t i = 0; i < n->nr_domains; i++)
-		if (n->domain[i].id == id)
+	for (uint32_t i = 0; i < n->nr_devices; i++)
+		if (n->device[i].segment == segment && n->device[i].rid == rid)
 			return true;
 	return false;
 }
@@ -109,20 +101,16 @@ static int cross_check(const struct node *n, struct kho_refusal *why)
 			return kho_refuse(why, -EBADMSG, "domain", "has an id not yet given out", 0,
 					  n->domain[i].id);
 	}
-	for (uint32_t i = 0; i < n->nr_devices; i++) {
-		if (!has_unit(n, n->device[i].unit) || !has_domain(n, n->device[i].domain))
-			return kho_refuse(why, -EBADMSG, "device", "names a unit or domain that is not there",
-					  0, n->device[i].rid);
+	for (uint32_t i = 0; i < n->nr_devices; i++)
 		for (uint32_t j = 0; j < i; j++)
 			if (n->device[i].segment == n->device[j].segment &&
 			    n->device[i].rid == n->device[j].rid)
 				return kho_refuse(why, -EBADMSG, "device", "stands twice", 0,
 						  n->device[i].rid);
-	}
 	for (uint32_t i = 0; i < n->nr_ports; i++)
-		if (!has_domain(n, n->port[i].domain))
-			return kho_refuse(why, -EBADMSG, "port", "names a domain that is not there",
-					  n->port[i].control_pa, n->port[i].domain);
+		if (!has_device(n, n->port[i].config.segment, n->port[i].config.rid))
+			return kho_refuse(why, -EBADMSG, "port", "names a device that is not there",
+					  n->port[i].control_pa, n->port[i].config.rid);
 	return 0;
 }
 

@@ -1,6 +1,7 @@
-/* The `baton` node: what one Baton tells the next beside Linux's own records.  An FDT with
- * compatible "baton-v1" whose properties are fixed-width little-endian structs; Linux ignores
- * it.  The stream's position is not here but in the control page, which is data. */
+/* The `baton` node: what one Baton tells the next beside Linux's own records, and does not say a
+ * second time.  An FDT with compatible "baton-v1" whose properties are fixed-width little-endian
+ * structs; Linux ignores it.  The stream's position is not here but in the control page, which is
+ * data. */
 #ifndef BATON_NODE_H
 #define BATON_NODE_H
 
@@ -20,47 +21,44 @@
 #define NODE_MAX_PORTS		4
 #define NODE_MAX_DIGESTS	2048
 
+/* Registers of a unit as they were left; its record is the one with that register base. */
 struct node_unit_ser {
 	uint64_t regs_pa;
 	uint64_t cap, ecap;
 	uint64_t rtaddr, iqa, irta;
-	uint64_t context_tables[8];
 	uint64_t iq_status_pa;
 	uint32_t index;
 	uint32_t ver, gsts;
 	uint16_t segment;
 	uint16_t reserved;
 };
-static_assert(sizeof(struct node_unit_ser) == 136, "layout");
+static_assert(sizeof(struct node_unit_ser) == 72, "layout");
 
+/* The domain whose record has that top table. */
 struct node_domain_ser {
-	uint32_t id;
-	uint32_t levels;
 	uint64_t top_pa;
-	uint32_t addr_bits, page_sizes;
 	uint64_t table_pages;
+	uint32_t id;		/* stays the same in every generation */
+	uint32_t page_sizes;	/* VTD_PG_* */
 	uint32_t is_rmrr;
 	uint32_t reserved;
 };
-static_assert(sizeof(struct node_domain_ser) == 40, "layout");
+static_assert(sizeof(struct node_domain_ser) == 32, "layout");
 
+/* Who is handed over, and what it is: a record carries no identity, and one that is missing could
+ * not be named.  Everything else of a device is its record's. */
 struct node_device_ser {
-	uint32_t unit;		/* node_unit_ser.index */
-	uint32_t domain;	/* node_domain_ser.id */
-	uint16_t segment, rid, did;
-	uint16_t reserved;
-	uint64_t pasid_dir_pa;	/* scalable mode; else 0 */
+	uint16_t segment, rid;
+	uint16_t vendor, device;	/* 0: an alias that no function has */
 };
-static_assert(sizeof(struct node_device_ser) == 24, "layout");
+static_assert(sizeof(struct node_device_ser) == 8, "layout");
 
 struct node_port_ser {
 	uint64_t control_pa;
-	uint32_t domain;	/* node_domain_ser.id */
-	uint32_t reserved;
 	struct pci_config_snapshot config;
-	uint32_t reserved2;
+	uint32_t reserved;
 };
-static_assert(sizeof(struct node_port_ser) == 120, "layout");
+static_assert(sizeof(struct node_port_ser) == 112, "layout");
 
 struct node_digest_ser {
 	uint64_t pa;		/* of the page */
@@ -107,7 +105,7 @@ int node_write(const struct node *n, void *buf, size_t *used);
  * @blob: its bytes
  * @n:    what it says; meaningful on success only
  *
- * Digest, version, counts, cross references between ports, devices, domains and units.  That
+ * Digest, version, counts, nothing twice, every port of a device that is named.  That
  * its addresses are preserved RAM is for the caller, who knows the map.
  * Return: 0; -EBADMSG with @why.
  */

@@ -1,14 +1,10 @@
-/* Between live state, snapshots and records. */
+/* From live state to what the `baton` node says of it. */
 #include "picture.h"
 
-#include <string.h>
-
 #include "errno.h"
-#include "vtd/context.h"
 
 static void record_unit(const struct iommu_unit *u, struct node_unit_ser *out)
 {
-	const struct vtd_tables tables = vtd_unit_tables(&u->vtd);
 	struct vtd_unit_snapshot s;
 	struct vtd_unit_state state;
 
@@ -19,7 +15,18 @@ static void record_unit(const struct iommu_unit *u, struct node_unit_ser *out)
 		.irta = s.irta, .iq_status_pa = u->status, .index = s.index, .ver = s.ver, .gsts = s.gsts,
 		.segment = s.segment,
 	};
-	vtd_context_tables(&tables, out->context_tables);
+}
+
+static void record_device(const struct iommu *mmu, const struct iommu_device *d,
+			  struct node_device_ser *out)
+{
+	const int fn = pci_find(mmu->fns, mmu->nr_fns, d->segment, d->rid);
+
+	*out = (struct node_device_ser){ .segment = d->segment, .rid = d->rid };
+	if (fn < 0)
+		return;
+	out->vendor = mmu->fns[fn].vendor;
+	out->device = mmu->fns[fn].device;
 }
 
 int picture_record(const struct iommu *mmu, struct node *n)
@@ -37,51 +44,12 @@ int picture_record(const struct iommu *mmu, struct node *n)
 		const struct iommu_domain *d = &mmu->domain[i];
 
 		n->domain[n->nr_domains++] = (struct node_domain_ser){
-			.id = d->id, .levels = d->ss.levels, .top_pa = d->ss.top,
-			.addr_bits = d->ss.addr_bits, .page_sizes = d->ss.page_sizes,
-			.table_pages = d->ss.table_pages, .is_rmrr = d->is_rmrr,
+			.top_pa = d->ss.top, .table_pages = d->ss.table_pages, .id = d->id,
+			.page_sizes = d->ss.page_sizes, .is_rmrr = d->is_rmrr,
 		};
 	}
-	for (size_t i = 0; i < mmu->nr_devices; i++) {
-		const struct iommu_device *d = &mmu->device[i];
-
-		n->device[n->nr_devices++] = (struct node_device_ser){
-			.unit = (uint32_t)d->unit, .domain = mmu->domain[d->domain].id,
-			.segment = d->segment, .rid = d->rid, .did = d->did, .pasid_dir_pa = d->pasid_dir,
-		};
-	}
+	for (size_t i = 0; i < mmu->nr_devices; i++)
+		record_device(mmu, &mmu->device[i], &n->device[n->nr_devices++]);
 	n->next_domain_id = mmu->next_domain_id;
 	return 0;
-}
-
-void picture_of_node(const struct node *n, struct picture *p)
-{
-	memset(p, 0, sizeof(*p));
-	for (uint32_t i = 0; i < n->nr_units; i++) {
-		const struct node_unit_ser *u = &n->unit[i];
-		struct vtd_unit_snapshot *s = &p->unit[p->nr_units++];
-
-		*s = (struct vtd_unit_snapshot){
-			.regs = u->regs_pa, .index = u->index, .segment = u->segment, .ver = u->ver,
-			.cap = u->cap, .ecap = u->ecap, .gsts = u->gsts, .rtaddr = u->rtaddr, .iqa = u->iqa,
-			.irta = u->irta,
-		};
-		memcpy(s->context_tables, u->context_tables, sizeof(s->context_tables));
-	}
-	for (uint32_t i = 0; i < n->nr_domains; i++) {
-		const struct node_domain_ser *d = &n->domain[i];
-
-		p->domain[p->nr_domains++] = (struct vtd_domain_snapshot){
-			.id = d->id, .levels = d->levels, .top = d->top_pa, .addr_bits = d->addr_bits,
-			.page_sizes = d->page_sizes, .table_pages = d->table_pages,
-		};
-	}
-	for (uint32_t i = 0; i < n->nr_devices; i++) {
-		const struct node_device_ser *d = &n->device[i];
-
-		p->device[p->nr_devices++] = (struct vtd_device_snapshot){
-			.unit = d->unit, .segment = d->segment, .rid = d->rid, .domain = d->domain,
-			.did = d->did, .pasid_dir = d->pasid_dir_pa,
-		};
-	}
 }

@@ -1,5 +1,5 @@
-/* The picture of units, domains and devices, between the three forms it has: live state
- * (kernel/machine/iommu), the vtd library's snapshots, and the records of the `baton` node. */
+/* The picture of units, domains and devices that the vtd library compares with.  It is made of
+ * records and of what the `baton` node adds (restore.h); here is how live state gets there. */
 #ifndef BATON_PICTURE_H
 #define BATON_PICTURE_H
 
@@ -14,10 +14,8 @@ struct picture {
 	struct vtd_device_snapshot device[NODE_MAX_DEVICES];
 };
 
-/* Records of everything that is live.  Return: 0; -ENOSPC more than the node holds. */
+/* What records do not say, of everything that is live.  Return: 0; -ENOSPC more than the node
+ * holds. */
 int picture_record(const struct iommu *mmu, struct node *n);
-
-/* What the vtd library compares with. */
-void picture_of_node(const struct node *n, struct picture *p);
 
 #endif

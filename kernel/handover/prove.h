@@ -16,13 +16,13 @@ struct prove_ids {
 };
 
 /* Whose DMA can no longer be trusted: a broken table or record stops its device, a broken root
- * or context table stops all. */
+ * or context table stops all.  A device without a usable record is in the node, not in the picture. */
 struct blame {
 	bool all;
 	bool device[NODE_MAX_DEVICES];	/* by index into node.device */
 };
 void blame_rid(struct blame *b, const struct node *n, uint16_t segment, uint16_t rid);
-void blame_domain(struct blame *b, const struct node *n, uint32_t domain);
+void blame_domain(struct blame *b, const struct node *n, const struct picture *p, uint32_t domain);
 
 struct proof {
 	const struct iommu *mmu;
@@ -37,9 +37,10 @@ struct proof {
 /* Walk every unit's tables and compare; each page must be preserved before it is read. */
 void prove_tables(const struct proof *p);
 
-/* First digest of that kind that does not fit, or NULL.  Owners of all that do not are blamed. */
+/* First digest of that kind that does not fit, or NULL.  Owners of all that do not are blamed, by
+ * the picture; both may be NULL. */
 const struct node_digest_ser *prove_digests(const struct node *n, enum node_digest_kind kind,
-					    struct blame *blame);
+					    const struct picture *p, struct blame *blame);
 
 /* Append the digest of every page the hardware reaches from the live units.
  * Return: 0; -ENOSPC. */

@@ -1,4 +1,4 @@
-/* LUO, files and IOMMU records: written from live state, read back and compared with the node. */
+/* LUO, files and IOMMU records: written from live state, and read back. */
 #include "records.h"
 
 #include <string.h>
@@ -13,14 +13,12 @@
 #include "kho/memfd.h"
 #include "platform/mem.h"
 #include "platform/mmio.h"
-#include "vtd/context.h"
 
 #define FILES_PER_PORT	5		/* buffers, ring, control page; iommufd and vfio-pci */
 #define MEMFDS_PER_PORT	3
 #define MAX_FILES	(FILES_PER_PORT * PORT_MAX)
 #define MAX_FOLIOS	4096		/* runs, of one file */
 #define MAX_CLAIMS	16384
-#define MAX_KEYS	512
 
 /* ---- writing ------------------------------------------------------------------------------- */
 
@@ -61,73 +59,19 @@ static int write_port(const struct port *p, struct kho_radix *radix, struct kho_
 	return err;
 }
 
-/* The stream that a device serves; RMRR devices serve none. */
-static uint16_t stream_of(const struct port *ports, size_t n, uint16_t segment, uint16_t rid)
-{
-	for (size_t i = 0; i < n; i++)
-		if (ports[i].nic.segment == segment && ports[i].nic.rid == rid)
-			return ports[i].control->stream;
-	return 0;
-}
-
-/* Live state in the plain form of the records; unit indices count those in use. */
-struct plain {
-	struct kho_iommu_unit unit[NODE_MAX_UNITS];
-	struct kho_iommu_domain domain[NODE_MAX_DOMAINS];
-	struct kho_iommu_device device[NODE_MAX_DEVICES];
-	struct kho_key key[MAX_KEYS];
-	size_t unit_index[VTD_DMAR_MAX_DRHD];
-};
-
-static void describe(const struct iommu *mmu, const struct port *ports, size_t nr_ports,
-		     struct plain *p, struct kho_iommu *out)
-{
-	*out = (struct kho_iommu){
-		.unit = p->unit, .domain = p->domain, .device = p->device, .keys = p->key,
-		.max_keys = MAX_KEYS, .nr_domains = mmu->nr_domains, .nr_devices = mmu->nr_devices,
-	};
-	for (size_t i = 0; i < mmu->nr_units; i++) {
-		const struct vtd_unit *u = &mmu->unit[i].vtd;
-		const struct vtd_tables tables = vtd_unit_tables(u);
-
-		if (!mmu->unit[i].used)
-			continue;
-		p->unit_index[i] = out->nr_units;
-		p->unit[out->nr_units] = (struct kho_iommu_unit){
-			.register_base = u->regs, .root_table = u->root };
-		vtd_context_tables(&tables, p->unit[out->nr_units++].context_tables);
-	}
-	for (size_t i = 0; i < mmu->nr_domains; i++)
-		p->domain[i] = (struct kho_iommu_domain){
-			.top_table = mmu->domain[i].ss.top,
-			.top_level = (uint8_t)(mmu->domain[i].ss.levels - 1),
-			.vasz = (uint8_t)mmu->domain[i].ss.addr_bits };
-	for (size_t i = 0; i < mmu->nr_devices; i++) {
-		const struct iommu_device *d = &mmu->device[i];
-
-		p->device[i] = (struct kho_iommu_device){
-			.pci_domain = d->segment, .devid = d->rid, .did = d->did,
-			.owner_token = kho_iommu_owner_token(stream_of(ports, nr_ports, d->segment, d->rid)),
-			.domain = d->domain, .unit = p->unit_index[d->unit],
-			.vtd = { .pasid_dir = d->pasid_dir,
-				 .max_pasid = d->pasid_dir ? VTD_PASID_DIR_PASIDS : 0 } };
-	}
-}
-
 static int write_iommu(const struct iommu *mmu, const struct port *ports, size_t nr_ports,
 		       struct kho_radix *radix, struct records *rec, struct kho_refusal *why)
 {
-	struct plain *plain = scratch_new(sizeof(*plain));
-	struct kho_iommu in;
+	struct records_plain *plain = scratch_new(sizeof(*plain));
+	int err;
 
 	if (!plain)
 		return -ENOMEM;
-	describe(mmu, ports, nr_ports, plain, &in);
-	rec->nr_units = in.nr_units;
-	rec->nr_domains = in.nr_domains;
-	rec->nr_devices = in.nr_devices;
-	const int err = kho_iommu_records_write(&in, radix, &rec->pages, &rec->placed, why);
-
+	records_describe(mmu, ports, nr_ports, plain);
+	rec->nr_units = plain->iommu.nr_units;
+	rec->nr_domains = plain->iommu.nr_domains;
+	rec->nr_devices = plain->iommu.nr_devices;
+	err = kho_iommu_records_write(&plain->iommu, radix, &rec->pages, &rec->placed, why);
 	rec->records_end = rec->pages.nr;
 	return err;
 }
@@ -260,14 +204,9 @@ struct reading {
 	struct kho_session session[8];
 	struct kho_file file[64];
 	struct kho_flb flb[KHO_MAX_FLBS];
-	struct kho_key key[MAX_KEYS];
+	struct kho_key key[RECORDS_MAX_KEYS];
 	struct kho_folios folio[MAX_FOLIOS];
 	struct kho_luo luo;
-	struct plain plain;
-	struct kho_iommu iommu;
-	struct kho_iommu_verdict unit[NODE_MAX_UNITS], domain[NODE_MAX_DOMAINS],
-		device[NODE_MAX_DEVICES];
-	struct kho_iommu_verdicts verdicts;
 };
 
 static int read_luo(struct reading *w, const struct kho_handoff *h, struct kho_refusal *why)
@@ -279,7 +218,7 @@ static int read_luo(struct reading *w, const struct kho_handoff *h, struct kho_r
 	w->luo = (struct kho_luo){
 		.sessions = w->session, .max_sessions = ARRAY_SIZE(w->session), .files = w->file,
 		.max_files = ARRAY_SIZE(w->file), .flbs = w->flb, .max_flbs = ARRAY_SIZE(w->flb),
-		.keys = w->key, .max_keys = MAX_KEYS,
+		.keys = w->key, .max_keys = RECORDS_MAX_KEYS,
 	};
 	return kho_luo_read(&w->reader, kho_subnode_blob(node), &w->luo, why);
 }
@@ -303,10 +242,14 @@ static int read_files(struct reading *w, struct kho_refusal *why)
 	return 0;
 }
 
-static int read_iommu(struct reading *w, const struct node *n, struct kho_refusal *why)
+static int read_iommu(struct reading *w, const struct node *n, struct records_plain *out,
+		      struct kho_refusal *why)
 {
 	const struct kho_iommu_digests digests = {
 		.intact = record_intact, .ctx = (void *)(uintptr_t)n };
+	struct kho_iommu_verdicts verdicts = {
+		.unit = out->unit_verdict, .domain = out->domain_verdict,
+		.device = out->device_verdict };
 	paddr_t top;
 	int err = kho_iommu_find(&w->luo, &top, why);
 
@@ -314,100 +257,24 @@ static int read_iommu(struct reading *w, const struct node *n, struct kho_refusa
 		return kho_refuse(why, -EBADMSG, "FLB " KHO_IOMMU_FLB, "is missing", 0, 0);
 	if (err)
 		return err;
-	w->iommu = (struct kho_iommu){
-		.unit = w->plain.unit, .max_units = NODE_MAX_UNITS, .domain = w->plain.domain,
-		.max_domains = NODE_MAX_DOMAINS, .device = w->plain.device,
-		.max_devices = NODE_MAX_DEVICES, .keys = w->key, .max_keys = MAX_KEYS,
+	out->iommu = (struct kho_iommu){
+		.unit = out->unit, .max_units = NODE_MAX_UNITS, .domain = out->domain,
+		.max_domains = NODE_MAX_DOMAINS, .device = out->device,
+		.max_devices = NODE_MAX_DEVICES, .keys = out->key, .max_keys = RECORDS_MAX_KEYS,
 	};
-	w->verdicts = (struct kho_iommu_verdicts){
-		.unit = w->unit, .domain = w->domain, .device = w->device };
-	return kho_iommu_records_read(&w->reader, top, &digests, &w->iommu, &w->verdicts, why);
-}
-
-/* The record of a device that the node lists, or its count. */
-static size_t find_device(const struct kho_iommu *k, const struct node_device_ser *d)
-{
-	size_t i = 0;
-
-	while (i < k->nr_devices && (k->device[i].deleted || k->device[i].pci_domain != d->segment ||
-				     k->device[i].devid != d->rid))
-		i++;
-	return i;
-}
-
-static const char *disagreement(const struct reading *w, const struct node *n,
-				const struct node_device_ser *d, size_t i)
-{
-	const struct kho_iommu_device *rec = &w->iommu.device[i];
-	const struct kho_iommu_domain *domain = &w->iommu.domain[rec->domain];
-	const struct kho_iommu_unit *unit = &w->iommu.unit[rec->unit];
-	const struct node_domain_ser *nd = NULL;
-	const struct node_unit_ser *nu = NULL;
-
-	for (uint32_t k = 0; k < n->nr_domains; k++)
-		if (n->domain[k].id == d->domain)
-			nd = &n->domain[k];
-	for (uint32_t k = 0; k < n->nr_units; k++)
-		if (n->unit[k].index == d->unit)
-			nu = &n->unit[k];
-	if (rec->did != d->did)
-		return "has another DID than the node says";
-	if (!nd || domain->top_table != nd->top_pa || domain->top_level + 1u != nd->levels ||
-	    domain->vasz != nd->addr_bits || domain->first_stage)
-		return "leads to another domain than the node says";
-	if (!nu || unit->register_base != nu->regs_pa ||
-	    unit->root_table != ALIGN_DOWN(nu->rtaddr, PAGE_SIZE))
-		return "leads to another unit than the node says";
-	return NULL;
-}
-
-static void note(struct blame *blame, size_t *bad, struct kho_refusal *first, const struct node *n,
-		 uint32_t device, paddr_t at, const char *fault)
-{
-	if (!(*bad)++)
-		kho_refuse(first, -EBADMSG, "device record", fault, at, n->device[device].rid);
-	if (blame)
-		blame->device[device] = true;
-}
-
-/* Every device of the node has one good record that says the same, and there are no others. */
-static void compare(const struct reading *w, const struct node *n, struct blame *blame, size_t *bad,
-		    struct kho_refusal *first)
-{
-	size_t live = 0;
-
-	for (size_t i = 0; i < w->iommu.nr_devices; i++)
-		live += !w->iommu.device[i].deleted;
-	for (uint32_t i = 0; i < n->nr_devices; i++) {
-		const size_t rec = find_device(&w->iommu, &n->device[i]);
-		const char *fault;
-
-		if (rec == w->iommu.nr_devices) {
-			note(blame, bad, first, n, i, 0, "is missing");
-			continue;
-		}
-		fault = w->verdicts.device[rec].fault;
-		if (!fault)
-			fault = disagreement(w, n, &n->device[i], rec);
-		if (fault)
-			note(blame, bad, first, n, i, w->verdicts.device[rec].pa, fault);
-	}
-	if (live != n->nr_devices && !(*bad)++)
-		kho_refuse(first, -EBADMSG, "device records", "are more or fewer than the node's devices",
-			   0, live);
+	return kho_iommu_records_read(&w->reader, top, &digests, &out->iommu, &verdicts, why);
 }
 
 int records_read(const struct kho_handoff *h, const struct kho_limits *lim, const struct node *n,
-		 struct blame *blame, size_t *bad, struct kho_refusal *first,
-		 struct kho_refusal *why)
+		 const struct records_plain **out, struct kho_refusal *why)
 {
 	struct reading *w = scratch_new(sizeof(*w));
+	struct records_plain *plain = scratch_new(sizeof(*plain));
 	int err;
 
-	*bad = 0;
-	if (!w)
+	if (!w || !plain)
 		return kho_refuse(why, -ENOMEM, "scratch", "is too small to read the records", 0,
-				  sizeof(*w));
+				  sizeof(*w) + sizeof(*plain));
 	err = kho_reader_init(&w->reader, h, lim, w->claim, MAX_CLAIMS, why);
 	if (!err)
 		err = read_luo(w, h, why);
@@ -417,8 +284,8 @@ int records_read(const struct kho_handoff *h, const struct kho_limits *lim, cons
 	if (!err)
 		err = read_files(w, why);
 	if (!err)
-		err = read_iommu(w, n, why);
+		err = read_iommu(w, n, plain, why);
 	if (!err)
-		compare(w, n, blame, bad, first);
+		*out = plain;
 	return err;
 }

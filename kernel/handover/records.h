@@ -1,11 +1,11 @@
-/* The part of a handoff that Linux reads: LUO session, files and FLB, and the IOMMU records.
- * What the `baton` node says is said here again in the format of the Linux series; the incoming
- * side demands that both agree. */
+/* The part of a handoff that Linux reads: LUO session, files and FLB, and the IOMMU records.  They
+ * are what units, domains and devices are restored from (restore.h). */
 #ifndef BATON_RECORDS_H
 #define BATON_RECORDS_H
 
 #include "kernel/handover/node.h"
 #include "kernel/handover/prove.h"
+#include "kernel/handover/records_plain.h"
 #include "kernel/machine/iommu.h"
 #include "kernel/nic/port.h"
 #include "kho/iommu_files.h"
@@ -49,16 +49,15 @@ static inline paddr_t records_luo(const struct records *rec)
 int records_digest(const struct records *rec, struct node *n);
 
 /**
- * records_read() - validate what the kernel before us wrote, and compare it with the node
+ * records_read() - validate what the kernel before us wrote
  * @h, @lim: of the handoff, as read
- * @blame:   devices whose records are broken or say something else than the node; NULL: nobody
- * @bad:     how many of those records; @first says what is wrong with the first one
+ * @n:       the node, for the digests
+ * @out:     every record with its verdict, in scratch
  *
  * Return: 0; -EBADMSG and the like with @why: LUO, a chain or a file is broken, which refuses the
  * handoff whole; -ENOMEM scratch.
  */
 int records_read(const struct kho_handoff *h, const struct kho_limits *lim, const struct node *n,
-		 struct blame *blame, size_t *bad, struct kho_refusal *first,
-		 struct kho_refusal *why);
+		 const struct records_plain **out, struct kho_refusal *why);
 
 #endif

@@ -9,6 +9,7 @@
 #include "kernel/handover/corrupt.h"
 #include "kernel/handover/prove.h"
 #include "kernel/handover/records.h"
+#include "kernel/handover/restore.h"
 #include "kernel/machine/time.h"
 #include "kernel/memory/keep.h"
 #include "kernel/memory/scratch.h"
@@ -139,7 +140,6 @@ static int preserve_port(const struct run *r, const struct port *p, struct hando
 {
 	struct port_region region[PORT_REGIONS];
 	struct node_port_ser *rec = &h->n->port[h->n->nr_ports++];
-	const struct iommu_device *dev = iommu_device_of(r->mmu, p->nic.segment, p->nic.rid);
 	int err = 0;
 
 	port_regions(p->control, region);
@@ -155,7 +155,6 @@ static int preserve_port(const struct run *r, const struct port *p, struct hando
 	if (err)
 		return err;
 	rec->control_pa = p->control_pa;
-	rec->domain = r->mmu->domain[dev->domain].id;
 	return pci_config_snapshot(r->mmu->fns, p->fn, &rec->config);
 }
 
@@ -316,14 +315,15 @@ static void check_devices(const struct run *r)
 static void check_handoff(const struct run *r, const struct handoff *h)
 {
 	struct picture *picture = scratch_new(sizeof(*picture));
+	struct restore *restore = scratch_new(sizeof(*restore));
 	struct node *n = scratch_new(sizeof(*n));
-	struct kho_refusal why = { 0 }, first = { 0 };
+	const struct records_plain *rec;
 	const struct node_digest_ser *bad;
-	size_t bad_records;
+	struct kho_refusal why = { 0 };
 	struct kho_handoff read;
 	struct kho_limits lim;
 
-	if (!picture || !n || !prove_limits(&lim, r->bi)) {
+	if (!picture || !restore || !n || !prove_limits(&lim, r->bi)) {
 		check_ok(CHECK_SAVE_HANDOFF_READS_BACK, false, "no scratch memory left to read it");
 		return;
 	}
@@ -333,24 +333,26 @@ static void check_handoff(const struct run *r, const struct handoff *h)
 			 why.fault, (unsigned long long)why.at, (unsigned long long)why.value);
 		return;
 	}
-	if (records_read(&read, &lim, n, NULL, &bad_records, &first, &why)) {
+	if (records_read(&read, &lim, n, &rec, &why)) {
 		check_ok(CHECK_SAVE_HANDOFF_READS_BACK, false, "%s %s at %llx (%llx)", why.what,
 			 why.fault, (unsigned long long)why.at, (unsigned long long)why.value);
 		return;
 	}
-	check_ok(CHECK_SAVE_HANDOFF_READS_BACK, !bad_records, "%s %s at %llx (%llx)", first.what,
-		 first.fault, (unsigned long long)first.at, (unsigned long long)first.value);
-	bad = prove_digests(n, NODE_DIGEST_HEADER, NULL);
+	restore_match(restore, r->mmu, &read.map, n, rec);
+	check_ok(CHECK_SAVE_HANDOFF_READS_BACK, !restore->bad, "%s %s at %llx (%llx)",
+		 restore->first.what, restore->first.fault, (unsigned long long)restore->first.at,
+		 (unsigned long long)restore->first.value);
+	bad = prove_digests(n, NODE_DIGEST_HEADER, NULL, NULL);
 	if (!bad)
-		bad = prove_digests(n, NODE_DIGEST_METADATA, NULL);
+		bad = prove_digests(n, NODE_DIGEST_METADATA, NULL, NULL);
 	check_ok(CHECK_SAVE_HANDOFF_READS_BACK, !bad, "page %llx changed since it was written",
 		 bad ? (unsigned long long)bad->pa : 0);
-	bad = prove_digests(n, NODE_DIGEST_TABLE, NULL);
+	bad = prove_digests(n, NODE_DIGEST_TABLE, NULL, NULL);
 	if (!bad)
-		bad = prove_digests(n, NODE_DIGEST_PASID, NULL);
+		bad = prove_digests(n, NODE_DIGEST_PASID, NULL, NULL);
 	check_ok(CHECK_SAVE_TABLES_MATCH, !bad, "table page %llx changed since it was digested",
 		 bad ? (unsigned long long)bad->pa : 0);
-	picture_of_node(n, picture);
+	restore_picture(restore, picture);
 	prove_tables(&(struct proof){
 		.mmu = r->mmu, .map = &read.map, .picture = picture, .node = n, .ids = save_ids });
 }

@@ -135,23 +135,28 @@ static int attach_rid(struct iommu *mmu, size_t unit, uint16_t segment, uint16_t
 	return vtd_inval_context_added(u, rid, did);
 }
 
-/* The DID under which an alias is in this domain already, or a fresh one. */
+/* The DID of a domain on a unit: the one that its devices there have, or a fresh one. */
+static int did_of_domain(struct iommu *mmu, size_t unit, size_t domain, uint16_t *did)
+{
+	for (size_t i = 0; i < mmu->nr_devices; i++)
+		if (mmu->device[i].unit == unit && mmu->device[i].domain == domain) {
+			*did = mmu->device[i].did;
+			return 0;
+		}
+	return vtd_dids_alloc(&mmu->unit[unit].vtd.dids, did);
+}
+
+/* All aliases are in one domain. */
 static int did_for(struct iommu *mmu, size_t unit, uint16_t segment, const uint16_t *ids, size_t n,
 		   size_t domain, uint16_t *did)
 {
-	bool found = false;
-
 	for (size_t i = 0; i < n; i++) {
 		const struct iommu_device *d = iommu_device_of(mmu, segment, ids[i]);
 
 		if (d && d->domain != domain)
 			return -EEXIST;
-		if (d) {
-			*did = d->did;
-			found = true;
-		}
 	}
-	return found ? 0 : vtd_dids_alloc(&mmu->unit[unit].vtd.dids, did);
+	return did_of_domain(mmu, unit, domain, did);
 }
 
 int iommu_attach(struct iommu *mmu, size_t fn, size_t domain)
@@ -219,7 +224,7 @@ int iommu_replace(struct iommu *mmu, uint16_t segment, uint16_t rid, size_t doma
 	if (!dev)
 		return -ENOENT;
 	u = &mmu->unit[dev->unit].vtd;
-	err = vtd_dids_alloc(&u->dids, &did);
+	err = did_of_domain(mmu, dev->unit, domain, &did);
 	if (err)
 		return err;
 	old = dev->did;
@@ -227,7 +232,8 @@ int iommu_replace(struct iommu *mmu, uint16_t segment, uint16_t rid, size_t doma
 	now = source_in(mmu, domain, did);
 	err = vtd_source_replace(u, rid, &s, &now);
 	if (s.did == old) {	/* nothing has changed */
-		vtd_dids_free(&u->dids, did);
+		if (!did_in_use(mmu, dev->unit, did))
+			vtd_dids_free(&u->dids, did);
 		return err;
 	}
 	dev->did = did;
@@ -237,13 +243,30 @@ int iommu_replace(struct iommu *mmu, uint16_t segment, uint16_t rid, size_t doma
 	return err;
 }
 
-void iommu_fence(struct iommu *mmu, uint16_t segment, uint16_t rid)
+int iommu_block(struct iommu *mmu, uint16_t segment, uint16_t rid)
+{
+	int first = 0;
+
+	for (size_t i = 0; i < mmu->nr_units; i++) {
+		struct vtd_unit *u = &mmu->unit[i].vtd;
+		int err = 0;
+
+		if (mmu->unit[i].used && u->root && u->segment == segment)
+			err = vtd_source_block(u, rid);
+		if (err && !first)
+			first = err;
+	}
+	return first;
+}
+
+int iommu_fence(struct iommu *mmu, uint16_t segment, uint16_t rid)
 {
 	const int fn = pci_find(mmu->fns, mmu->nr_fns, segment, rid);
 
 	if (fn >= 0)
 		pci_bus_master(&mmu->fns[fn], false);
-	iommu_leave(mmu, segment, rid);
+	return iommu_device_of(mmu, segment, rid) ? iommu_leave(mmu, segment, rid) :
+						    iommu_block(mmu, segment, rid);
 }
 
 int iommu_leave(struct iommu *mmu, uint16_t segment, uint16_t rid)

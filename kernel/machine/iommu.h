@@ -31,6 +31,7 @@ struct iommu_device {
 	uint16_t segment, rid;
 	uint32_t domain;	/* index into domains */
 	uint16_t did;
+	uint64_t owner_token;	/* of the record it was restored from; 0: attached by this kernel */
 	paddr_t pasid_dir;	/* scalable mode; else 0 */
 };
 
@@ -102,9 +103,10 @@ int iommu_unit_of(const struct iommu *mmu, size_t fn);
 #define IOMMU_IOVA_BITS	39	/* what is ours fits 3-level tables */
 int iommu_domain_create(struct iommu *mmu, size_t unit, unsigned page_sizes, unsigned bits);
 
-/* Put all source ids of a function into a domain, under a fresh DID, or the one that an alias
- * has there already; then its DMA may start.
- * Return: 0; -ENOENT no unit; -ENOSPC; -EEXIST an id is in another domain; as vtd_source_set(). */
+/* Put all source ids of a function into a domain, under the DID that the domain has on that unit,
+ * or a fresh one for its first device there; then its DMA may start.
+ * Return: 0; -ENOENT no unit; -ENOSPC; -EEXIST an id is in another domain, or its entry is live
+ * without being known; as vtd_source_set(). */
 int iommu_attach(struct iommu *mmu, size_t fn, size_t domain);
 
 /* The other way: entry not present, caches invalidated, entry zeroed, DID free again. */
@@ -114,7 +116,7 @@ int iommu_detach(struct iommu *mmu, uint16_t segment, uint16_t rid);
 int iommu_leave(struct iommu *mmu, uint16_t segment, uint16_t rid);
 
 /* Move a live function to another domain that translates alike for all that is in flight, by one
- * 16-byte store; old DID invalidated.  Return: 0; errors leave the old domain in place. */
+ * 16-byte store; old DID invalidated.  DIDs as for iommu_attach().  Return: 0; errors leave the old domain in place. */
 int iommu_replace(struct iommu *mmu, uint16_t segment, uint16_t rid, size_t domain);
 
 bool iommu_domain_has_devices(const struct iommu *mmu, size_t domain);
@@ -122,8 +124,13 @@ bool iommu_domain_has_devices(const struct iommu *mmu, size_t domain);
 /* Give back a domain that no device is in.  The last one takes its index. */
 void iommu_domain_destroy(struct iommu *mmu, size_t domain);
 
-/* Bus master off, then detach: nothing of the device reaches memory any more. */
-void iommu_fence(struct iommu *mmu, uint16_t segment, uint16_t rid);
+/* Close the entry of a source id that is not among the devices, whatever stands in it.
+ * Return: 0; as vtd_inval_global(), with the entry not present all the same. */
+int iommu_block(struct iommu *mmu, uint16_t segment, uint16_t rid);
+
+/* Bus master off, then detach or block: nothing of the device reaches memory any more.
+ * Return: 0; the entry's invalidation failed. */
+int iommu_fence(struct iommu *mmu, uint16_t segment, uint16_t rid);
 
 /* No more fault records for a source id that has no domain: one is enough, and a device that
  * goes on trying would fill them.  Return: as vtd_source_suppress_faults(). */

@@ -375,9 +375,13 @@ static void baton_node(void)
 		"memory.tables_preserved");
 	/* Domains: the RMRR's, then the ports'. */
 	pointer("top_table", entry("domains", sizeof(struct node_domain_ser) +
-				   offsetof(struct node_domain_ser, top_pa)), "restore.entry_matches");
-	value("units_stand_twice", entry("units", offsetof(struct node_unit_ser, context_tables)), UINT64_MAX,
-	      "restore.root_entries");
+				   offsetof(struct node_domain_ser, top_pa)), "restore.records");
+	value("device_was_another", entry("devices", 0), peek(entry("devices", 0)) ^ BIT64(32),
+	      "restore.records");
+	value("device_is_not_named", entry("devices", 0), peek(entry("devices", 0)) ^ BIT64(28),
+	      "restore.records");
+	value("unit_is_not_named", entry("units", offsetof(struct node_unit_ser, regs_pa)), WORLD_MMIO + MIB(1),
+	      "restore.records");
 	value("more_tables_than_there_are",
 	      entry("domains", offsetof(struct node_domain_ser, table_pages)), BIT64(32),
 	      "memory.tables_unchanged");
@@ -483,6 +487,8 @@ static void records(void)
 	      unit, bad);
 	pointer("domain_table", domain + offsetof(struct kho_iommu_domain_ser, top_table_pa), bad);
 	pointer("unit_table", unit + offsetof(struct kho_iommu_unit_ser, root_table_pa), bad);
+	value("table_for_every_bus", unit + offsetof(struct kho_iommu_unit_ser, context_tables), UINT64_MAX,
+	      "restore.root_entries");
 	value("devices_2^32", unit, UINT32_MAX, bad);
 	value("level_2^32", domain + offsetof(struct kho_iommu_domain_ser, top_level), BIT64(32), bad);
 	value("device_stands_twice", device + offsetof(struct kho_iommu_device_ser, devid),
@@ -492,7 +498,14 @@ static void records(void)
 	value("did_2^32", device + offsetof(struct kho_iommu_device_ser, attachment_id), BIT64(32) | 2,
 	      bad);
 	value("another_did_than_the_table", device + offsetof(struct kho_iommu_device_ser, attachment_id),
-	      77, bad);
+	      77, "restore.entry_matches");
+	value("did_beyond_the_unit", device + offsetof(struct kho_iommu_device_ser, attachment_id), 0xffff,
+	      "restore.entry_matches");
+	value("another_width_than_the_table", domain + offsetof(struct kho_iommu_domain_ser, top_level), 3,
+	      "restore.entry_matches");
+	value("first_stage", domain + offsetof(struct kho_iommu_domain_ser, vasz),
+	      peek(domain + offsetof(struct kho_iommu_domain_ser, vasz)) | BIT64(32), bad);
+	value("nobody_is_owner", device + offsetof(struct kho_iommu_device_ser, owner_token), 0, bad);
 	value("domain_restored_already", domain + offsetof(struct kho_iommu_domain_ser, restored_domain),
 	      w.fdt, bad);
 	value("pasid_directory", device + offsetof(struct kho_iommu_device_ser, pasid_dir_pa), WORLD_NO_RAM,

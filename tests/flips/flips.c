@@ -356,7 +356,7 @@ int main(int argc, char **argv)
 	signal(SIGALRM, without_end);
 	world_build();
 	world_receive(&o);
-	if (o.refused || o.failed_checks) {
+	if (o.refused || o.failed_checks || o.restored != world_run()->mmu->nr_devices) {
 		fprintf(stderr, "flips: the handoff as written is not accepted: %s %s %s\n",
 			o.refused ? o.why.what : "", o.refused ? o.why.fault : "", o.checks);
 		return 1;

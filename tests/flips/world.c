@@ -50,6 +50,7 @@ static struct run outgoing, incoming;
 static struct kexec_target target;
 static uint8_t pristine[IMAGE_BYTES];
 static struct adoption adoption;
+static struct iommu restored;			/* the incoming kernel's, on the same registers */
 
 /* ---- scratch: outside the arena, so that all of the arena's can be closed ----------------- */
 
@@ -496,7 +497,12 @@ static void accept_handoff(void)
 		refuse(&why);
 	}
 	incoming.bi = &incoming_bi;
-	incoming.mmu = &mmu;
+	restored = mmu;
+	restored.fns = (struct pci_fn *)(uintptr_t)bus_fns;	/* scratch has begun anew */
+	restored.nr_domains = restored.nr_devices = 0;
+	for (size_t i = 0; i < restored.nr_units; i++)
+		restored.unit[i].vtd.root = 0;
+	incoming.mmu = &restored;
 	incoming.cfg.generation = 1;
 	if (window_find(&incoming_bi, &incoming.window, &why))
 		refuse(&why);
@@ -512,15 +518,22 @@ static const struct prove_ids adopt_ids = {
 	.did = CHECK_RESTORE_DID_UNIQUE,
 };
 
+/* As adopt.c does it. */
+static void restore(void)
+{
+	restore_units(&adoption.restore);
+	restore_devices(&adoption.restore, &adoption.blame);
+}
+
 /* As confirm.c does it. */
 static void confirm_tables(void)
 {
 	const struct node_digest_ser *bad;
 
 	prove_tables(&(struct proof){
-		.mmu = &mmu, .map = &adoption.kho.map, .picture = adoption.picture,
+		.mmu = &restored, .map = &adoption.kho.map, .picture = adoption.picture,
 		.node = adoption.n, .ids = adopt_ids, .blame = &adoption.blame });
-	bad = prove_digests(adoption.n, NODE_DIGEST_TABLE, &adoption.blame);
+	bad = prove_digests(adoption.n, NODE_DIGEST_TABLE, adoption.picture, &adoption.blame);
 	check_ok(CHECK_MEMORY_TABLES_UNCHANGED, !bad, "table page %llx changed",
 		 bad ? (unsigned long long)bad->pa : 0);
 }
@@ -541,8 +554,10 @@ void world_receive(struct world_outcome *out)
 	reading = true;
 	if (!setjmp(ended)) {
 		accept_handoff();
+		restore();
 		confirm_tables();
 		outcome.blamed = anybody(&adoption.blame);
+		outcome.restored = restored.nr_devices;
 	}
 	reading = false;
 	alarm(0);

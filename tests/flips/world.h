@@ -1,5 +1,5 @@
 /* A machine whose outgoing kernel has written a handoff, and the incoming kernel's way of reading
- * it: save.c on one side, accept.c and prove.c on the other, as the firmware has them.  While the
+ * it: save.c on one side, accept.c, restore.c and prove.c on the other, as the firmware has them.  While the
  * handoff is read, memory is closed; a page opens, for reading, when it has been found to be RAM. */
 #ifndef BATON_FLIPS_WORLD_H
 #define BATON_FLIPS_WORLD_H
@@ -31,6 +31,7 @@ struct world_outcome {
 	unsigned failed_checks;		/* accepted, but these fail */
 	char checks[512];		/* their names, and what the first one says */
 	bool blamed;			/* some device must not go on */
+	size_t restored;		/* devices */
 };
 void world_receive(struct world_outcome *out);
 

@@ -7,6 +7,8 @@ from seeds_exceptions import EXCEPTIONS
 from seeds_hostile import HOSTILES
 from seeds_machine import MACHINE
 from seeds_records import RECORDS
+from seeds_restore import RESTORING
 from seeds_vtd import VTD
 
-MUTANTS: Tuple[Mutant, ...] = VTD + MACHINE + RECORDS + CHECKS + EXCEPTIONS + HOSTILES
+MUTANTS: Tuple[Mutant, ...] = (VTD + MACHINE + RECORDS + RESTORING + CHECKS + EXCEPTIONS +
+                               HOSTILES)

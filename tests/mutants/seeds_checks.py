@@ -10,6 +10,7 @@ from mutant import REFUSED, Boot, Edit, Judged, Mutant, Unit, mutant
 
 SAVE = "kernel/handover/save.c"
 ADOPT = "kernel/handover/adopt.c"
+RESTORE_C = "kernel/handover/restore.c"
 FEATURES = "kernel/machine/pci_features.c"
 PORT = "kernel/nic/port.c"
 SECOND_NIC = "0000:00:04.0"
@@ -39,11 +40,24 @@ def at_last_poll(name: str, code: str, dies: Boot) -> Mutant:
     return mutant(name, dies.check, SAVE, last, code + last, dies)
 
 
+# Whatever is altered with it has a digest that fits.
+REDIGEST = """\
+	for (uint32_t i = 0; i < h.n->nr_digests; i++) {
+		uint32_t kho_crc32c(uint32_t crc, const void *p, size_t len);
+		struct node_digest_ser *d = &h.n->digest[i];
+
+		if (d->kind == NODE_DIGEST_TABLE || d->kind == NODE_DIGEST_RECORD)
+			d->crc32c = kho_crc32c(0, mem_ptr(d->pa),
+					       d->kind == NODE_DIGEST_TABLE ? PAGE_SIZE : d->owner);
+	}
+"""
+
+
 def in_record(name: str, code: str, dies: Boot) -> Mutant:
-    """A baton node that is wrong, but whole: altered behind the outgoing checks."""
+    """A handoff that is wrong, but whole: altered behind the outgoing checks."""
     last = "\tcorrupt_after_checks(r->cfg.corrupt, &place);\n"
     write = "\t{ size_t used; node_write(h.n, mem_ptr(h.node), &used); }\n"
-    return mutant(name, dies.check, SAVE, last, last + code + write, dies)
+    return mutant(name, dies.check, SAVE, last, last + code + REDIGEST + write, dies)
 
 
 def at_frame(name: str, check: str, code: str, also: FrozenSet[str] = frozenset()) -> Mutant:
@@ -147,32 +161,40 @@ MEMORY = (
            Boot("memory.no_early_allocation")),
 )
 
+DEVICE_RECORD = "((struct kho_iommu_device_ser *)mem_ptr(place.device_record))"
+UNIT_RECORD = ("((struct kho_iommu_unit_ser *)mem_ptr(kho_iommu_unit_pa(&h.records->pages,"
+               " &h.records->placed, 0)))")
+RESERVE = "\terr = vtd_dids_reserve(&u->vtd.dids, record_of(r, i)->did);\n"
+
 RESTORE = (
-    in_record("check.bus_too_many", "\th.n->unit[0].buses[0] |= BIT64(5);\n",
+    in_record("check.bus_too_many", f"\t{UNIT_RECORD}->context_tables[0] |= BIT64(10);\n",
               Boot("restore.root_entries", also=NO_STREAM)),
+    # An entry that the node does not name a device for.
     in_record("check.device_too_many", """\
-	h.n->device[h.n->nr_devices] = h.n->device[0];
-	h.n->device[h.n->nr_devices++].rid ^= 0xe0;
-""", Boot("restore.context_entries", also=NO_STREAM | {"restore.records"})),
-    in_record("check.did_of_record", "\th.n->device[0].did ^= 4;\n",
-              Boot("restore.entry_matches", also=NO_STREAM | {"restore.records"})),
-    in_record("check.did_reserved_value", "\th.n->device[0].did = 1;\n",
-              Boot("restore.did_unique",
-                   also=NO_STREAM | {"restore.entry_matches", "restore.records"})),
+	vtd_context_set(r->mmu->unit[0].vtd.root, 0x00f8,
+			vtd_context_entry(r->mmu->domain[0].ss.top, 9,
+					  vtd_aw_of_levels(r->mmu->domain[0].ss.levels)), true);
+""", Boot("restore.context_entries", also=NO_STREAM)),
+    in_record("check.did_of_record", f"\t{DEVICE_RECORD}->attachment_id ^= 4;\n",
+              Boot("restore.entry_matches", also=NO_PORT)),
+    in_record("check.did_reserved_value", f"\t{DEVICE_RECORD}->attachment_id = 1;\n",
+              Boot("restore.records", also=NO_PORT)),
+    in_record("check.owner_of_record", f"\t{DEVICE_RECORD}->owner_token++;\n",
+              Boot("restore.records", also=NO_PORT)),
+    in_record("check.device_was_another", "\th.n->device[0].device++;\n",
+              Boot("restore.records", also=NO_PORT)),
     mutant("check.record_written", "restore.records", SAVE,
            "\tcorrupt_after_checks(r->cfg.corrupt, &place);\n",
            "\tcorrupt_after_checks(r->cfg.corrupt, &place);\n"
            "\t++*(uint64_t *)mem_ptr(place.device_record + 24);\n",
-           Boot("restore.records", also=NO_STREAM)),
-    mutant("check.restored_twice", "restore.did_unique", ADOPT,
-           "\t\tif (vtd_dids_reserve(&u->vtd.dids, d->did)) {\n",
-           "\t\tvtd_dids_reserve(&u->vtd.dids, d->did);\n"
-           "\t\tif (vtd_dids_reserve(&u->vtd.dids, d->did)) {\n",
-           Boot("restore.did_unique", also=NO_STREAM)),
-    mutant("check.did_not_reserved", "restore.fresh_did", ADOPT,
-           "\t\tif (vtd_dids_reserve(&u->vtd.dids, d->did)) {\n",
-           "\t\tif (!u->used) {\n",
-           Boot("restore.fresh_did", config=PLAIN)),
+           Boot("restore.records", also=NO_PORT)),
+    mutant("check.restored_twice", "restore.did_unique", RESTORE_C, RESERVE,
+           "\tvtd_dids_reserve(&u->vtd.dids, record_of(r, i)->did);\n" + RESERVE,
+           Boot("restore.did_unique", also=NO_PORT)),
+    Mutant("check.did_not_reserved", "restore.fresh_did", (
+        Edit(RESTORE_C, RESERVE, "\terr = 0;\n"),
+        Edit(RESTORE_C, "\t\tvtd_dids_reserve(&u->vtd.dids, d->live_did);\n", ""),
+    ), Boot("restore.fresh_did", config=PLAIN)),
 )
 
 DEVICE = (
@@ -257,12 +279,9 @@ OUTGOING = (
     mutant("check.buffers_not_preserved", "save.tables_preserved", SAVE,
            "\t\tif (!err && !is_file)\n", "\t\tif (!err && !is_file && i == PORT_REGIONS)\n",
            Boot("save.tables_preserved")),
-    mutant("check.did_recorded_wrong", "save.tables_match", "kernel/handover/picture.c",
-           ".segment = d->segment, .rid = d->rid, .did = d->did,\n\t\t};\n\t}\n"
-           "\tn->next_domain_id",
-           ".segment = d->segment, .rid = d->rid, .did = d->did ^ 4,\n\t\t};\n\t}\n"
-           "\tn->next_domain_id",
-           Boot("save.tables_match", also=frozenset({"save.handoff_reads_back"}))),
+    mutant("check.did_recorded_wrong", "save.tables_match", "kernel/handover/records_plain.c",
+           ".devid = d->rid, .did = d->did,\n", ".devid = d->rid, .did = d->did ^ 4,\n",
+           Boot("save.tables_match")),
     mutant("check.message_left_on", "save.device_quiet", PORT,
            "\tpci_interrupt_messages_off(f);\n",
            "\tpci_write16(f->segment, f->rid, f->cap_msi + 2, 1);\n",
@@ -341,11 +360,11 @@ RUNS: Tuple[Mutant, ...] = (
            Judged(ONE_OF_TWO)),
     mutant("restore.blames_everyone", "what is broken is refused as small as possible",
            "kernel/handover/prove.c",
-           "\t\t\tblame_domain(blame, n, d->owner);\n", "\t\t\tblame->all = true;\n",
+           "\t\t\tblame_domain(blame, n, p, d->owner);\n", "\t\t\tblame->all = p != NULL;\n",
            Judged(ONE_OF_TWO)),
     mutant("restore.blames_nobody", "F04: the failure is reported, the device goes on",
            "kernel/handover/prove.c",
-           "\t\t\tblame_domain(blame, n, d->owner);\n", "\t\t\tcontinue;\n",
+           "\t\t\tblame_domain(blame, n, p, d->owner);\n", "\t\t\t(void)p;\n",
            Judged(ONE_OF_TWO)),
     mutant("restore.fenced_port_served", "F13: fenced, but its stream goes on", ADOPT,
            "\t\t\trun_drop_port(r, i);\n", "\t\t\tcontinue;\n", Judged(ONE_OF_TWO)),

@@ -341,6 +341,9 @@ FAULTS: Tuple[Mutant, ...] = (
 )
 
 PROOFS: Tuple[Mutant, ...] = (
+    mutant("verify.odd_bit_accepted", "F53, R1: an upper context table in legacy mode", VERIFY,
+           "\tif (table_expected(r, bus, 1))", "\tif (table_expected(r, bus, 0) && !present)",
+           Unit("test_verify", "test_each_violation")),
     mutant("verify.did_not_compared", "R3, F09", VERIFY,
            "\tcompare(r, &bad, VTD_CONTEXT_DID, FIELD_GET(VTD_CE_HI_DID, e.hi), dev->did);\n", "",
            Unit("test_verify", "test_each_violation")),
@@ -372,7 +375,8 @@ PROOFS: Tuple[Mutant, ...] = (
            "\t\t\tif (dev)\n\t\t\t\tmissing(r, table, dev);\n", "\t\t\tcontinue;\n",
            Unit("test_verify", "test_each_violation")),
     mutant("verify.root_not_expected", "R1, F26, F53", VERIFY,
-           "\tif (present != bus_expected(r, bus))\n", "\tif (present && !bus_expected(r, bus) && bus > 255)\n",
+           "\tif (present != table_expected(r, bus, 0))\n",
+           "\tif (bus == 99 && present != table_expected(r, bus, 0))\n",
            Unit("test_verify", "test_each_violation")),
     mutant("verify.table_anywhere", "F51: a table that was not handed over", VERIFY,
            "!IS_ALIGNED(page, PAGE_SIZE) || !r->v->page_ok(r->v->ctx, page)) {",

@@ -133,7 +133,7 @@ static void test_silence(void **state)
 static void test_bring_up(void **state)
 {
 	const struct vtd_ss *ss;
-	uint64_t buses[8], perm, size;
+	uint64_t tables[8], perm, size;
 	paddr_t pa;
 
 	(void)state;
@@ -141,8 +141,8 @@ static void test_bring_up(void **state)
 	assert_true(fake.gsts & FAKE_TE);
 	assert_true(fake.gsts & FAKE_QIE);
 	assert_int_equal(fake.latched_root, mmu.unit[0].vtd.root);
-	vtd_context_tables(LEGACY(fake.latched_root, true), buses);
-	assert_int_equal(buses[0], 1);
+	vtd_context_tables(LEGACY(fake.latched_root, true), tables);
+	assert_int_equal(tables[0], 1);
 	for (unsigned rid = 0; rid < 0x200; rid++)
 		assert_int_equal(present((uint16_t)rid), rid == USB_RID);
 	assert_int_equal(mmu.nr_domains, 1);
@@ -272,6 +272,110 @@ static void test_aliases(void **state)
 	assert_int_equal(dids->nr_used, used);
 }
 
+/* iommu.sharers_have_one_did on a unit, given back with the last of them */
+static void test_sharers(void **state)
+{
+	struct vtd_dids *dids = &mmu.unit[0].vtd.dids;
+	uint32_t used;
+	uint16_t did;
+	size_t d;
+
+	(void)state;
+	bring_up();
+	used = dids->nr_used;
+	d = domain_with(GIB(4), MIB(8));
+	assert_int_equal(iommu_attach(&mmu, NIC, d), 0);
+	assert_int_equal(iommu_attach(&mmu, FAR, d), 0);
+	did = iommu_device_of(&mmu, 0, NIC_RID)->did;
+	assert_int_equal(iommu_device_of(&mmu, 0, FAR_RID)->did, did);
+	assert_int_equal(did_of(FAR_RID), did);
+	assert_int_equal(dids->nr_used, used + 1);
+
+	/* One leaves for a domain of its own, and comes back. */
+	assert_int_equal(iommu_replace(&mmu, 0, FAR_RID, domain_with(GIB(4), MIB(8))), 0);
+	assert_int_not_equal(did_of(FAR_RID), did);
+	assert_true(vtd_dids_used(dids, did));
+	assert_int_equal(iommu_replace(&mmu, 0, FAR_RID, d), 0);
+	assert_int_equal(did_of(FAR_RID), did);
+	assert_int_equal(dids->nr_used, used + 1);
+
+	assert_int_equal(iommu_detach(&mmu, 0, NIC_RID), 0);
+	assert_true(vtd_dids_used(dids, did));
+	assert_int_equal(iommu_detach(&mmu, 0, FAR_RID), 0);
+	assert_false(vtd_dids_used(dids, did));
+}
+
+/* The NIC's entry stays, but nobody knows the device any more. */
+static uint16_t forget_nic(void)
+{
+	const struct iommu_device *dev;
+	uint16_t did;
+
+	assert_int_equal(iommu_attach(&mmu, NIC, domain_with(GIB(4), MIB(8))), 0);
+	dev = iommu_device_of(&mmu, 0, NIC_RID);
+	did = dev->did;
+	assert_ptr_equal(dev, &mmu.device[mmu.nr_devices - 1]);
+	mmu.nr_devices--;
+	return did;
+}
+
+/* iommu.live_entry_is_not_overlooked: attaching fails, and keeps no id */
+static void test_live_entry(void **state)
+{
+	struct vtd_dids *dids = &mmu.unit[0].vtd.dids;
+	struct vtd_context_entry before;
+	uint32_t used;
+	uint16_t did;
+
+	(void)state;
+	bring_up();
+	did = forget_nic();
+	before = entry_of(NIC_RID);
+	used = dids->nr_used;
+	assert_int_equal(iommu_attach(&mmu, NIC, domain_with(GIB(4), MIB(9))), -EEXIST);
+	assert_int_equal(dids->nr_used, used);
+	assert_true(vtd_dids_used(dids, did));
+	assert_null(iommu_device_of(&mmu, 0, NIC_RID));
+	assert_int_equal(entry_of(NIC_RID).lo, before.lo);
+	assert_int_equal(entry_of(NIC_RID).hi, before.hi);
+}
+
+/* iommu.block: a source id that no list has; everything is invalidated, then the entry zeroed */
+static void test_block(void **state)
+{
+	static const unsigned global = 1;
+
+	(void)state;
+	bring_up();
+	forget_nic();
+	fake.nr_done = 0;
+	assert_int_equal(iommu_block(&mmu, 1, NIC_RID), 0);	/* another segment's */
+	assert_true(present(NIC_RID));
+	assert_int_equal(iommu_block(&mmu, 0, NIC_RID), 0);
+	assert_int_equal(entry_of(NIC_RID).lo | entry_of(NIC_RID).hi, 0);
+	assert_int_equal(fake.done[0][0] & 15, 1);		/* context cache first */
+	assert_int_equal(fake.done[0][0] >> 4 & 3, global);
+	assert_int_equal(fake.done[1][0] & 15, 2);
+	assert_int_equal(fake.done[1][0] >> 4 & 3, global);
+	assert_true(present(USB_RID));
+	fake.nr_done = 0;
+	assert_int_equal(iommu_block(&mmu, 0, NIC_RID), 0);	/* nothing is there any more */
+	assert_int_equal(iommu_block(&mmu, 0, 0xff00), 0);
+	assert_int_equal(fake.nr_done, 0);
+}
+
+/* iommu.block_stuck: not present all the same, but not zeroed while caches may hold it */
+static void test_block_stuck(void **state)
+{
+	(void)state;
+	bring_up();
+	forget_nic();
+	fake.queue_stuck = true;
+	assert_int_equal(iommu_block(&mmu, 0, NIC_RID), -ETIMEDOUT);
+	assert_false(present(NIC_RID));
+	assert_int_not_equal(entry_of(NIC_RID).lo, 0);
+}
+
 /* iommu.replace: another table under another id, the old id invalidated and free */
 static void test_replace(void **state)
 {
@@ -320,11 +424,20 @@ static void test_fence(void **state)
 	bring_up();
 	assert_int_equal(iommu_attach(&mmu, NIC, domain_with(GIB(4), MIB(8))), 0);
 	on_master_off = look;
-	iommu_fence(&mmu, 0, NIC_RID);
+	assert_int_equal(iommu_fence(&mmu, 0, NIC_RID), 0);
 	assert_true(was_present);
 	assert_false(bus_master[NIC]);
 	assert_false(present(NIC_RID));
 	assert_null(iommu_device_of(&mmu, 0, NIC_RID));
+
+	/* One that is not in the list is blocked all the same. */
+	forget_nic();
+	was_present = false;
+	bus_master[NIC] = true;
+	assert_int_equal(iommu_fence(&mmu, 0, NIC_RID), 0);
+	assert_true(was_present);
+	assert_false(bus_master[NIC]);
+	assert_false(present(NIC_RID));
 }
 
 /* iommu.limits: domains and devices end with an error, not beyond their tables */
@@ -369,6 +482,10 @@ int main(void)
 		cmocka_unit_test_setup(test_attach, machine_reset),
 		cmocka_unit_test_setup(test_detach_stuck, machine_reset),
 		cmocka_unit_test_setup(test_aliases, machine_reset),
+		cmocka_unit_test_setup(test_sharers, machine_reset),
+		cmocka_unit_test_setup(test_live_entry, machine_reset),
+		cmocka_unit_test_setup(test_block, machine_reset),
+		cmocka_unit_test_setup(test_block_stuck, machine_reset),
 		cmocka_unit_test_setup(test_replace, machine_reset),
 		cmocka_unit_test_setup(test_fence, machine_reset),
 		cmocka_unit_test_setup(test_limits, machine_reset),

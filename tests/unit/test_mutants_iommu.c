@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "iommu_fake.h"
-#include "kernel/handover/picture.h"
+#include "restore_fake.h"
 #include "tests/unit/tables.h"
 #include "vtd/context.h"
 #include "vtd/did.h"
@@ -59,6 +59,24 @@ static void test_equal_dids_of_two_units(void **state)
 	};
 	assert_int_equal(iommu_detach(&mmu, 0, NIC_RID), 0);
 	assert_false(vtd_dids_used(dids(), did));
+}
+
+/* iommu.one_domain_on_two_units: a DID is a unit's own */
+static void test_one_domain_on_two_units(void **state)
+{
+	const uint16_t elsewhere = 77;
+	size_t d;
+
+	(void)state;
+	bring_up();
+	d = domain_with(GIB(4), MIB(8));
+	mmu.device[mmu.nr_devices++] = (struct iommu_device){
+		.unit = 1, .segment = 1, .rid = NIC_RID, .domain = (uint32_t)d, .did = elsewhere,
+	};
+	assert_int_equal(iommu_attach(&mmu, NIC, d), 0);
+	assert_int_not_equal(iommu_device_of(&mmu, 0, NIC_RID)->did, elsewhere);
+	assert_true(vtd_dids_used(dids(), iommu_device_of(&mmu, 0, NIC_RID)->did));
+	assert_false(vtd_dids_used(dids(), elsewhere));
 }
 
 /* iommu.failed_attach: the device whose alias finds no place has no entry and no DID */
@@ -138,18 +156,21 @@ static void test_domain_ids_are_unique(void **state)
 /* picture.names_ids: a device names its domain by an id, which is no place in a list */
 static void test_picture_names_ids(void **state)
 {
+	static struct picture p;
 	static struct node n;
 	size_t d;
 
 	(void)state;
+	memset(&n, 0, sizeof(n));
 	bring_up();
 	iommu_domain_destroy(&mmu, domain_with(GIB(4), MIB(8)));
 	d = domain_with(GIB(4), MIB(8));
 	assert_int_not_equal(mmu.domain[d].id, d);
 	assert_int_equal(iommu_attach(&mmu, NIC, d), 0);
 	assert_int_equal(picture_record(&mmu, &n), 0);
-	assert_int_equal(n.device[n.nr_devices - 1].rid, NIC_RID);
-	assert_int_equal(n.device[n.nr_devices - 1].domain, mmu.domain[d].id);
+	take_picture(&n, &p);
+	assert_int_equal(p.device[p.nr_devices - 1].rid, NIC_RID);
+	assert_int_equal(p.device[p.nr_devices - 1].domain, mmu.domain[d].id);
 }
 
 int main(void)
@@ -157,6 +178,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_firmware_dids_are_kept_clear_of, machine_reset),
 		cmocka_unit_test_setup(test_equal_dids_of_two_units, machine_reset),
+		cmocka_unit_test_setup(test_one_domain_on_two_units, machine_reset),
 		cmocka_unit_test_setup(test_failed_attach_leaves_nothing, machine_reset),
 		cmocka_unit_test_setup(test_replace_beside_an_alias, machine_reset),
 		cmocka_unit_test_setup(test_leaving_a_shared_domain, machine_reset),

@@ -26,23 +26,21 @@ static void sample(void)
 		.unit = {
 			{ .regs_pa = 0xfed90000, .cap = 0x00d2008c222f0606, .ecap = 0xf00f4a,
 			  .rtaddr = 0x101000, .iqa = 0x102000, .irta = 0x103000,
-			  .context_tables = { 1, 2, 3, BIT64(63) }, .iq_status_pa = 0x104000, .index = 0,
+			  .iq_status_pa = 0x104000, .index = 0,
 			  .ver = 0x10, .gsts = 0xc4000000, .segment = 0 },
 			{ .regs_pa = 0xfed91000, .index = 4, .segment = 3 },
 		},
 		.domain = {
-			{ .id = 2, .levels = 3, .top_pa = 0x201000, .addr_bits = 39, .page_sizes = 3,
-			  .table_pages = 11 },
-			{ .id = 8, .levels = 4, .top_pa = 0x202000, .addr_bits = 48, .page_sizes = 7,
-			  .table_pages = 12, .is_rmrr = 1 },
+			{ .id = 2, .top_pa = 0x201000, .page_sizes = 3, .table_pages = 11 },
+			{ .id = 8, .top_pa = 0x202000, .page_sizes = 7, .table_pages = 12, .is_rmrr = 1 },
 		},
 		.device = {
-			{ .unit = 0, .domain = 2, .segment = 0, .rid = 0x18, .did = 2 },
-			{ .unit = 4, .domain = 8, .segment = 3, .rid = 0x18, .did = 2 },
-			{ .unit = 4, .domain = 8, .segment = 3, .rid = 0x19, .did = 2 },
+			{ .segment = 0, .rid = 0x18, .vendor = 0x8086, .device = 0x10d3 },
+			{ .segment = 3, .rid = 0x18, .vendor = 0x8086, .device = 0x1533 },
+			{ .segment = 3, .rid = 0x19 },
 		},
 		.port = {
-			{ .control_pa = 0x301000, .domain = 2,
+			{ .control_pa = 0x301000,
 			  .config = { .segment = 0, .rid = 0x18, .vendor = 0x8086, .device = 0x10d3,
 				      .command = 0x406, .nr_bridges = 1, .bars = { 0x81000000 },
 				      .bridge = { { .rid = 8, .secondary = 1 } } } },
@@ -111,11 +109,8 @@ static void test_full(void **state)
 		n.domain[i].id = i;
 		n.domain[i].top_pa = (i + 1) * PAGE_SIZE;
 	}
-	for (uint32_t i = 0; i < NODE_MAX_DEVICES; i++) {
-		n.device[i].unit = i % NODE_MAX_UNITS;
-		n.device[i].domain = i % NODE_MAX_DOMAINS;
+	for (uint32_t i = 0; i < NODE_MAX_DEVICES; i++)
 		n.device[i].rid = (uint16_t)i;
-	}
 	for (uint32_t i = 0; i < NODE_MAX_DIGESTS; i++) {
 		n.digest[i].crc32c = i;
 		n.digest[i].kind = i % 2 ? NODE_DIGEST_TABLE : NODE_DIGEST_METADATA;
@@ -179,19 +174,8 @@ static void fastest_tsc(void) { n.tsc_khz = 20000000; }
 static void domain_id_twice(void) { n.domain[1].id = 2; }
 static void domain_top_twice(void) { n.domain[1].top_pa = n.domain[0].top_pa; }
 static void domain_id_of_the_future(void) { n.next_domain_id = 8; }
-static void device_without_unit(void) { n.device[1].unit = 1; }
-static void device_without_domain(void) { n.device[1].domain = 3; }
-static void device_of_unit_by_position(void) { n.device[2].unit = 1; }
-static void unit_index_twice(void)
-{
-	n.unit[1].index = n.unit[0].index;
-	n.device[1].unit = n.device[2].unit = n.unit[0].index;
-}
-
-static void unit_regs_twice(void)
-{
-	n.unit[1].regs_pa = n.unit[0].regs_pa;
-}
+static void unit_index_twice(void) { n.unit[1].index = n.unit[0].index; }
+static void unit_regs_twice(void) { n.unit[1].regs_pa = n.unit[0].regs_pa; }
 
 static void digest_leaves_page(void)
 {
@@ -206,11 +190,10 @@ static void digest_kind(void)
 }
 
 static void device_twice(void) { n.device[2].rid = 0x18; }
-static void port_without_domain(void) { n.port[0].domain = 0; }
-static void no_domains(void) { n.nr_domains = n.nr_ports = 0; }
-static void no_units(void) { n.nr_units = 0; }
+static void port_of_no_device(void) { n.port[0].config.rid = 0x19; }
+static void port_of_another_segment(void) { n.port[0].config.segment = 1; }
 static void nothing(void) { }
-static void same_rid_elsewhere(void) { n.device[0].rid = 0x19; }
+static void same_rid_elsewhere(void) { n.device[0].rid = n.port[0].config.rid = 0x19; }
 static void last_id_given_out(void) { n.next_domain_id = 9; }
 
 static const struct {
@@ -231,24 +214,15 @@ static const struct {
 	{ "node.domain_top_twice", domain_top_twice, "domains", "stand twice", 8 },
 	{ "node.domain_id_of_the_future", domain_id_of_the_future, "domain",
 	  "has an id not yet given out", 8 },
-	{ "node.device_without_unit", device_without_unit, "device",
-	  "names a unit or domain that is not there", 0x18 },
-	{ "node.units_are_named_not_counted", device_of_unit_by_position, "device",
-	  "names a unit or domain that is not there", 0x19 },
-	{ "node.device_without_domain", device_without_domain, "device",
-	  "names a unit or domain that is not there", 0x18 },
 	{ "node.unit_index_twice", unit_index_twice, "unit", "stands twice", 0 },
 	{ "node.unit_regs_twice", unit_regs_twice, "unit", "stands twice", 4 },
 	{ "node.digest_kind", digest_kind, "digest", "is of an unknown kind, or leaves its page", 9 },
 	{ "node.digest_leaves_page", digest_leaves_page, "digest",
 	  "is of an unknown kind, or leaves its page", NODE_DIGEST_RECORD },
 	{ "node.device_twice", device_twice, "device", "stands twice", 0x18 },
-	{ "node.port_without_domain", port_without_domain, "port",
-	  "names a domain that is not there", 0 },
-	{ "node.devices_but_no_domains", no_domains, "device",
-	  "names a unit or domain that is not there", 0x18 },
-	{ "node.devices_but_no_units", no_units, "device",
-	  "names a unit or domain that is not there", 0x18 },
+	{ "node.port_of_no_device", port_of_no_device, "port", "names a device that is not there", 0x19 },
+	{ "node.port_of_another_segment", port_of_another_segment, "port",
+	  "names a device that is not there", 0x18 },
 };
 
 static void test_contradictions(void **state)
@@ -315,8 +289,8 @@ static void test_missing(void **state)
 static void test_lengths(void **state)
 {
 	static const struct { const char *name; size_t size, max; } array[] = {
-		{ "units", 104, NODE_MAX_UNITS }, { "domains", 40, NODE_MAX_DOMAINS },
-		{ "devices", 16, NODE_MAX_DEVICES }, { "ports", 120, NODE_MAX_PORTS },
+		{ "units", 72, NODE_MAX_UNITS }, { "domains", 32, NODE_MAX_DOMAINS },
+		{ "devices", 8, NODE_MAX_DEVICES }, { "ports", 112, NODE_MAX_PORTS },
 		{ "digests", 16, NODE_MAX_DIGESTS },
 	};
 	static uint8_t zeros[(NODE_MAX_DIGESTS + 1) * 16];
@@ -355,7 +329,7 @@ static void test_head(void **state)
 	head[0]++;
 	assert_int_equal(read_node(rewrite(NODE_COMPATIBLE, "head", head, 48)), -EBADMSG);
 	assert_string_equal(why.fault, "has another version");
-	assert_int_equal(why.value, 2);
+	assert_int_equal(why.value, 3);
 }
 
 int main(void)

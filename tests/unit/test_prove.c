@@ -11,6 +11,8 @@
 #include "iommu_fake.h"
 #include "kernel/handover/prove.h"
 #include "kho/crc32c.h"
+#include "restore_fake.h"
+#include "tests/unit/tables.h"
 #include "vtd/context.h"
 
 #define BUFFER		MIB(8)
@@ -21,20 +23,6 @@ static struct picture p;
 static struct kho_range ranges[ROOM];
 static struct kho_map map;
 static struct vtd_verify_result walked;
-static bool seen[CHECK_COUNT], bad[CHECK_COUNT];
-
-/* In the place of report/: what was observed. */
-void check_ok(enum check_id id, bool ok, const char *fmt, ...)
-{
-	(void)fmt;
-	seen[id] = true;
-	bad[id] |= !ok;
-}
-
-void check_eq(enum check_id id, const char *what, uint64_t got, uint64_t want)
-{
-	check_ok(id, got == want, "%s", what);
-}
 
 static const struct prove_ids ids = {
 	.mode = CHECK_HANDOFF_MODE_UNCHANGED, .preserved = CHECK_MEMORY_TABLES_PRESERVED,
@@ -79,7 +67,7 @@ static void record(void)
 	for (uint32_t i = 0; i < n.nr_digests; i++)
 		preserve(n.digest[i].pa);
 	preserve(BUFFER);
-	picture_of_node(&n, &p);
+	take_picture(&n, &p);
 }
 
 static int setup(void **state)
@@ -91,10 +79,10 @@ static int setup(void **state)
 	return 0;
 }
 
-static void prove(void)
+static void prove_and_blame(struct blame *b)
 {
 	const struct proof proof = {
-		.mmu = &mmu, .map = &map, .picture = &p, .node = &n, .ids = ids,
+		.mmu = &mmu, .map = &map, .picture = &p, .node = &n, .ids = ids, .blame = b,
 		.walked = &walked,
 	};
 
@@ -102,6 +90,11 @@ static void prove(void)
 	memset(bad, 0, sizeof(bad));
 	memset(&walked, 0, sizeof(walked));
 	prove_tables(&proof);
+}
+
+static void prove(void)
+{
+	prove_and_blame(NULL);
 }
 
 static bool only_bad(enum check_id id)
@@ -191,8 +184,92 @@ static void test_damage(void **state)
 	p.device[0].did = p.device[1].did;	/* one id for two tables */
 	prove();
 	assert_true(bad[ids.did]);
-	picture_of_node(&n, &p);
+	take_picture(&n, &p);
 
+	prove();
+	assert_true(only_bad(CHECK_COUNT));
+}
+
+/* prove.entry_without_a_record: of a device that is named it is known, and that device is fenced;
+ * of any other it is reason to stop all */
+static void test_entry_without_record(void **state)
+{
+	struct blame b = { 0 };
+
+	(void)state;
+	records_describe(&mmu, NULL, 0, &plain);
+	plain.device_verdict[restore_find(&plain, 0, NIC_RID)].fault = "broken";
+	restore_match(&restore, &mmu, &all_preserved, &n, &plain);
+	restore_picture(&restore, &p);
+	assert_int_equal(p.nr_devices, n.nr_devices - 1);
+	restore_blame(&restore, &b);
+	prove_and_blame(&b);
+	assert_true(only_bad(CHECK_COUNT));		/* nor do its tables count */
+	for (uint32_t i = 0; i < n.nr_devices; i++)
+		assert_int_equal(b.device[i], n.device[i].rid == NIC_RID);
+	assert_false(b.all);
+	prove();
+	assert_true(only_bad(ids.context));		/* whoever blames nobody must not overlook it */
+
+	memset(&b, 0, sizeof(b));
+	prove_and_blame(&b);				/* not blamed before */
+	assert_true(only_bad(ids.context));
+	assert_true(b.device[restore_find(&plain, 0, NIC_RID)]);
+	assert_false(b.all);
+
+	take_picture(&n, &p);
+	memset(&b, 0, sizeof(b));
+	entry_of(GPU_RID)[0] = 1;
+	prove_and_blame(&b);
+	assert_true(bad[ids.context] && b.all);
+}
+
+/* prove.shared_domain: walked and digested once; whoever is in it is to blame for it */
+static void test_shared(void **state)
+{
+	const size_t shared = iommu_device_of(&mmu, 0, NIC_RID)->domain;
+	struct blame b = { 0 };
+
+	(void)state;
+	assert_int_equal(iommu_attach(&mmu, FAR, shared), 0);
+	memset(&n, 0, sizeof(n));
+	map.nr_ranges = 0;
+	assert_int_equal(picture_record(&mmu, &n), 0);
+	assert_int_equal(prove_record_tables(&mmu, &n), 0);
+	for (uint32_t i = 0; i < n.nr_digests; i++)
+		preserve(n.digest[i].pa);
+	preserve(BUFFER);
+	take_picture(&n, &p);
+	prove();
+	assert_true(only_bad(CHECK_COUNT));
+	*(uint64_t *)mem_ptr(mmu.domain[shared].ss.top) ^= BIT64(52);
+	assert_non_null(prove_digests(&n, NODE_DIGEST_TABLE, &p, &b));
+	for (uint32_t i = 0; i < n.nr_devices; i++)
+		assert_int_equal(b.device[i], n.device[i].rid == NIC_RID || n.device[i].rid == FAR_RID);
+	assert_false(b.all);
+}
+
+/* prove.tables_of_two_units: walked by both, digested once */
+static void test_two_units(void **state)
+{
+	const struct iommu_device *nic = iommu_device_of(&mmu, 0, NIC_RID);
+	const struct vtd_ss *ss = &mmu.domain[nic->domain].ss;
+	const paddr_t root = vtd_root_alloc(true);
+
+	(void)state;
+	assert_int_equal(vtd_context_set(LEGACY(root, true), NIC_RID, vtd_context_entry(ss->top, 5, vtd_aw_of_levels(ss->levels))), 0);
+	p.unit[1] = p.unit[0];
+	p.unit[1].index = 1;
+	p.unit[1].rtaddr = root;
+	p.nr_units = 2;
+	p.device[p.nr_devices++] = (struct vtd_device_snapshot){
+		.unit = 1, .rid = NIC_RID, .domain = mmu.domain[nic->domain].id, .did = 5 };
+	for (unsigned i = 0; i < 2; i++) {
+		const paddr_t page = i ? root : *(uint64_t *)mem_ptr(root) & ~0xfffULL;
+
+		preserve(page);
+		assert_int_equal(prove_record_page(&n, page, NODE_DIGEST_TABLE, NODE_NO_OWNER), 0);
+	}
 	prove();
 	assert_true(only_bad(CHECK_COUNT));
 }
@@ -326,11 +403,13 @@ static void test_blame(void **state)
 		struct blame b = { 0 };
 
 		*last ^= 0x80;
-		assert_ptr_equal(prove_digests(&n, NODE_DIGEST_TABLE, &b), &n.digest[i]);
+		assert_ptr_equal(prove_digests(&n, NODE_DIGEST_TABLE, &p, &b), &n.digest[i]);
 		*last ^= 0x80;
 		assert_int_equal(b.all, n.digest[i].owner == NODE_NO_OWNER);
-		for (uint32_t d = 0; d < n.nr_devices; d++)
-			assert_int_equal(b.device[d], n.device[d].domain == n.digest[i].owner);
+		for (uint32_t d = 0; d < n.nr_devices; d++) {
+			assert_int_equal(p.device[d].rid, n.device[d].rid);
+			assert_int_equal(b.device[d], p.device[d].domain == n.digest[i].owner);
+		}
 	}
 }
 
@@ -352,15 +431,16 @@ static void test_digests(void **state)
 {
 	(void)state;
 	assert_int_equal(prove_record_page(&n, BUFFER, NODE_DIGEST_METADATA, NODE_NO_OWNER), 0);
-	assert_null(prove_digests(&n, NODE_DIGEST_TABLE, NULL));
-	assert_null(prove_digests(&n, NODE_DIGEST_METADATA, NULL));
+	assert_null(prove_digests(&n, NODE_DIGEST_TABLE, NULL, NULL));
+	assert_null(prove_digests(&n, NODE_DIGEST_METADATA, NULL, NULL));
 	for (uint32_t i = 0; i < n.nr_digests; i++) {
 		const enum node_digest_kind kind = n.digest[i].kind;
 		uint8_t *last = (uint8_t *)mem_ptr(n.digest[i].pa) + PAGE_SIZE - 1;
 
 		*last ^= 0x80;
-		assert_ptr_equal(prove_digests(&n, kind, NULL), &n.digest[i]);
-		assert_null(prove_digests(&n, NODE_DIGEST_TABLE + NODE_DIGEST_METADATA - kind, NULL));
+		assert_ptr_equal(prove_digests(&n, kind, NULL, NULL), &n.digest[i]);
+		assert_null(prove_digests(&n, NODE_DIGEST_TABLE + NODE_DIGEST_METADATA - kind, NULL,
+					  NULL));
 		*last ^= 0x80;
 	}
 	n.nr_digests = NODE_MAX_DIGESTS;
@@ -402,6 +482,9 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_whole, setup),
 		cmocka_unit_test_setup(test_damage, setup),
+		cmocka_unit_test_setup(test_entry_without_record, setup),
+		cmocka_unit_test_setup(test_shared, setup),
+		cmocka_unit_test_setup(test_two_units, setup),
 		cmocka_unit_test_setup(test_nothing, setup),
 		cmocka_unit_test_setup(test_preserved, setup),
 		cmocka_unit_test_setup(test_table_as_buffer, setup),
