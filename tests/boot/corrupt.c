@@ -46,6 +46,17 @@ static void table(const struct corrupt_place *p)
 	panic("corrupt: the table is empty");
 }
 
+/* A PASID directory, in an entry that is not present: nobody but the digest sees it. */
+static void pasid_dir(const struct corrupt_place *p)
+{
+	const struct kho_iommu_device_ser *d = mem_ptr(p->device_record);
+	uint64_t *dir = mem_ptr(d->pasid_dir_pa);
+
+	if (!d->pasid_dir_pa)
+		panic("corrupt: there is no PASID directory in legacy mode");
+	mem_write64(&dir[511], SS_SOFTWARE_BIT);
+}
+
 /* A record says another DID than its context entry has. */
 static void record_did(const struct corrupt_place *p)
 {
@@ -140,6 +151,7 @@ static const struct {
 	{ "root_fdt", false, root_fdt },
 	{ "radix_node", false, radix_node },
 	{ "table", false, table },
+	{ "pasid_dir", false, pasid_dir },
 	{ "record_did", false, record_did },
 	{ "record_pointer", false, record_pointer },
 	{ "record_chain", false, record_chain },

@@ -60,16 +60,18 @@ def refusal(name: str, code: int, sentence: str, machine: Optional[q.Machine] = 
 
 
 def corrupted(name: str, what: str, code: int, sentence: str, more_nics: Sequence[str] = (),
+              iommu: Optional[Dict[str, str]] = None, config: Optional[Dict[str, str]] = None,
               **more: object) -> Stanza:
     """A handoff that a test build breaks right after the outgoing checks."""
-    return Stanza(name, run.Spec(machine=q.Machine(more_nics=more_nics),
-                                 config={"generations": "2", "corrupt": what}, frames=4000),
+    machine = q.Machine(more_nics=more_nics, **({"iommu": iommu} if iommu else {}))
+    return Stanza(name, run.Spec(machine=machine, frames=4000,
+                                 config={"generations": "2", "corrupt": what, **(config or {})}),
                   code=code, sentence=sentence, test_build=True, **more)	# type: ignore[arg-type]
 
 
-def one_nic_fenced(name: str, what: str, check: str) -> Stanza:
+def one_nic_fenced(name: str, what: str, check: str, **machine: object) -> Stanza:
     """What belongs to the first of two NICs is altered: it is fenced, the other goes on."""
-    return corrupted(name, what, FAILED, r"failed", more_nics=("e1000e",),
+    return corrupted(name, what, FAILED, r"failed", more_nics=("e1000e",), **machine,	# type: ignore[arg-type]
                      console=r"00:03\.0 is fenced",
                      results={check: NOT_OK, "restore.entry_matches": OK, "stream.no_loss": OK,
                               "stream.complete": OK, "stream.no_fault": OK,
@@ -213,6 +215,13 @@ STANZAS: Tuple[Stanza, ...] = (
     handover("handover.scalable_e1000e_and_igb", "e1000e", 8000, 3, more_nics=("igb",),
              iommu=SCALABLE, config={"mode": "scalable", "profile": "iommu-series"}),
     handover("handover.legacy_on_a_scalable_unit", "e1000e", 4000, 2, iommu=SCALABLE),
+    # One table and one DID under both: restored once, each with the owner of its own record.
+    replace(handover("handover.shared_domain", "e1000e", 8000, 3, more_nics=("e1000e",),
+                     config={"domains": "shared", "profile": "iommu-series"}),
+            console=r"(?s)00:03\.0,.* DID 2,.*00:04\.0,.* DID 2,.*replace: 00:03\.0 moved from DID 2"),
+    replace(handover("handover.shared_domain_scalable", "e1000e", 6000, 2, more_nics=("e1000e",),
+                     iommu=SCALABLE, config={"domains": "shared", "mode": "scalable"}),
+            console=r"(?s)00:03\.0,.* DID 2,.*00:04\.0,.* DID 2,"),
     handover("handover.iommu_series", "e1000e", 6000, 3, more_nics=("e1000e",),
              config={"profile": "iommu-series"}),
     # Its unit reports ESRTPS (VT-d, Capability Register, bit 63).
@@ -264,6 +273,13 @@ STANZAS: Tuple[Stanza, ...] = (
     corrupted("handoff.luo_version", "luo_version", HANDOFF, r"."),
     corrupted("handoff.record_chain", "record_chain", HANDOFF, r"."),
     one_nic_fenced("handoff.record_did", "record_did", "restore.records"),
+    # The other one stays in the domain that both are in, under its DID.
+    one_nic_fenced("handoff.record_did_of_a_sharer", "record_did", "restore.records",
+                   config={"domains": "shared"}),
+    one_nic_fenced("handoff.record_did_scalable", "record_did", "restore.records", iommu=SCALABLE,
+                   config={"mode": "scalable"}),
+    one_nic_fenced("handoff.pasid_directory_changed", "pasid_dir", "memory.tables_unchanged",
+                   iommu=SCALABLE, config={"mode": "scalable"}),
     one_nic_fenced("handoff.record_pointer", "record_pointer", "restore.records"),
     corrupted("handoff.table_changed", "table", FAILED, r"failed",
               results={"memory.tables_unchanged": NOT_OK, "restore.entry_matches": OK},

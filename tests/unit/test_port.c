@@ -47,7 +47,7 @@ static unsigned messages_switched_off;
 
 void pci_interrupt_messages_off(const struct pci_fn *fn)
 {
-	assert_int_equal(fn->rid, NIC_RID);
+	assert_true(fn->rid == NIC_RID || fn->rid == GPU_RID);
 	messages_switched_off++;
 }
 
@@ -82,7 +82,7 @@ uint16_t pci_read16(uint16_t segment, uint16_t rid, unsigned off)
 void pci_write_control(uint16_t segment, uint16_t rid, unsigned off, uint16_t v)
 {
 	(void)segment;
-	assert_int_equal(rid, NIC_RID);
+	assert_true(rid == NIC_RID || rid == GPU_RID);
 	assert_int_equal(off, PCI_COMMAND);
 	assert_false(v & PCI_COMMAND_MASTER);
 }
@@ -407,6 +407,45 @@ static void test_prepare_fails(void **state)
 	assert_false(bus_master[NIC]);
 }
 
+/* port.shares: a second NIC in the first one's domain, under its DID, at addresses of its own;
+ * when the first one leaves, domain and DID stay */
+static void test_shared_domain(void **state)
+{
+	static struct port second;
+	const struct iommu_device *a = iommu_device_of(&mmu, 0, NIC_RID), *b;
+	struct port_region ra[PORT_REGIONS], rb[PORT_REGIONS];
+	const size_t domains = mmu.nr_domains;
+
+	(void)state;
+	quiesced = false;
+	memset(&second, 0, sizeof(second));
+	mmu.fns[GPU].vendor = mmu.fns[NIC].vendor;	/* another of the kind */
+	mmu.fns[GPU].device = mmu.fns[NIC].device;
+	assert_int_equal(port_prepare(&second, &mmu, &bi, GPU, 2, &port), 0);
+	b = iommu_device_of(&mmu, 0, GPU_RID);
+	assert_int_equal(b->domain, a->domain);
+	assert_int_equal(b->did, a->did);
+	assert_int_equal(mmu.nr_domains, domains);
+	port_regions(port.control, ra);
+	port_regions(second.control, rb);
+	for (unsigned i = 0; i < PORT_REGIONS; i++) {
+		uint64_t perm, size;
+		paddr_t pa;
+
+		for (unsigned k = 0; k < PORT_REGIONS; k++)
+			assert_false(ranges_overlap(ra[i].iova, ra[i].len, rb[k].iova, rb[k].len));
+		assert_int_equal(vtd_ss_lookup(&mmu.domain[b->domain].ss, ra[i].iova, &pa, &perm, &size), 0);
+		assert_int_equal(pa, ra[i].pa);
+		assert_int_equal(vtd_ss_lookup(&mmu.domain[b->domain].ss, rb[i].iova, &pa, &perm, &size), 0);
+		assert_int_equal(pa, rb[i].pa);
+		assert_int_equal(perm, rb[i].perm);
+	}
+	iommu_leave(&mmu, 0, NIC_RID);
+	b = iommu_device_of(&mmu, 0, GPU_RID);
+	assert_int_equal(mmu.nr_domains, domains);
+	assert_true(vtd_dids_used(&mmu.unit[0].vtd.dids, b->did));
+}
+
 /* ---- the stream ------------------------------------------------------------------------------ */
 
 /* port.poll: every frame accounted for, buffers handed back in batches, the sender learned */
@@ -537,6 +576,7 @@ int main(void)
 		cmocka_unit_test_setup(test_mapping, setup_started),
 		cmocka_unit_test_setup(test_guards, setup_started),
 		cmocka_unit_test_setup(test_prepare_fails, setup),
+		cmocka_unit_test_setup(test_shared_domain, setup_started),
 		cmocka_unit_test_setup(test_poll, setup_started),
 		cmocka_unit_test_setup(test_overrun, setup_started),
 		cmocka_unit_test_setup(test_heartbeat, setup_started),
