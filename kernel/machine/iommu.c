@@ -243,6 +243,14 @@ int iommu_replace(struct iommu *mmu, uint16_t segment, uint16_t rid, size_t doma
 	return err;
 }
 
+/* Global even where no entry is left: it may be cached all the same. */
+static int block_and_flush(struct vtd_unit *u, uint16_t rid)
+{
+	const int err = vtd_source_block(u, rid);
+
+	return err ? err : vtd_inval_global(u);
+}
+
 int iommu_block(struct iommu *mmu, uint16_t segment, uint16_t rid)
 {
 	int first = 0;
@@ -252,7 +260,7 @@ int iommu_block(struct iommu *mmu, uint16_t segment, uint16_t rid)
 		int err = 0;
 
 		if (mmu->unit[i].used && u->root && u->segment == segment)
-			err = vtd_source_block(u, rid);
+			err = block_and_flush(u, rid);
 		if (err && !first)
 			first = err;
 	}

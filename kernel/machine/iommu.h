@@ -124,7 +124,7 @@ bool iommu_domain_has_devices(const struct iommu *mmu, size_t domain);
 /* Give back a domain that no device is in.  The last one takes its index. */
 void iommu_domain_destroy(struct iommu *mmu, size_t domain);
 
-/* Close the entry of a source id that is not among the devices, whatever stands in it.
+/* Close the entry of a source id that is not among the devices, whatever stands in it or is cached.
  * Return: 0; as vtd_inval_global(), with the entry not present all the same. */
 int iommu_block(struct iommu *mmu, uint16_t segment, uint16_t rid);
 
