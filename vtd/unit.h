@@ -76,8 +76,9 @@ void vtd_unit_mask_events(struct vtd_unit *u);
 int vtd_unit_set_root(struct vtd_unit *u, paddr_t root);
 
 /* The same without invalidating, for a unit whose translation is off: it leaves a foreign table
- * mode behind, in which our queue's descriptors are not legal.  vtd_unit_set_root() follows
- * before translation is enabled. Return: 0; -EINVAL alignment; -ETIMEDOUT. */
+ * mode behind, in which our queue's descriptors are not legal, or enters ours.
+ * vtd_unit_set_root() follows before translation is enabled.
+ * Return: 0; -EINVAL alignment; -ETIMEDOUT. */
 int vtd_unit_latch_root(struct vtd_unit *u, paddr_t root);
 
 /* Return: 0; -ETIMEDOUT.  Nothing is written if it is so already. */

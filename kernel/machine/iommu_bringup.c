@@ -171,6 +171,13 @@ static int start_queue(struct iommu_unit *u)
 	return err ? err : vtd_qi_start(&u->vtd, u->ring, u->status);
 }
 
+/* Descriptors for the PASID cache are legal under a scalable root only, and attaching may need them
+ * (CAP.CM); under one the queue must be ours already.  Translation is off here. */
+static int enter_scalable_mode(struct iommu_unit *u)
+{
+	return u->vtd.ttm == VTD_TTM_SCALABLE ? vtd_unit_latch_root(&u->vtd, u->vtd.root) : 0;
+}
+
 /* Firmware's translation and protected regions stay until our tables are live. */
 static int switch_root(struct iommu_unit *u)
 {
@@ -204,6 +211,8 @@ int iommu_bring_up(struct iommu *mmu)
 		err = leave_foreign_mode(u);
 		if (!err)
 			err = start_queue(u);
+		if (!err)
+			err = enter_scalable_mode(u);
 		if (err)
 			return err;
 		if (u->nr_faults)
