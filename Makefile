@@ -164,25 +164,38 @@ $(B)/host/unit/%: tests/unit/%.c $(B)/host/rooms.a
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(HOST_CFLAGS) -iquote include -iquote tests/host -iquote . -MMD -MF $@.d $< $(B)/host/rooms.a -lcmocka -lfdt -o $@
 
-# The strict model brings a seam of its own: the libraries are compiled once more, against it.
-MODEL_SRC := $(wildcard vtd/*.c tests/model/*.c) kernel/machine/acpi.c $(IOMMU_SRC) \
-	kernel/machine/pci.c kernel/machine/pci_usb.c kernel/memory/scratch.c
+# The strict model brings a seam of its own: what runs on it is compiled once more, against it.  For
+# the hand-over tests that is both sides as a whole, and a kernel's variables can be put back.
+MODEL_KERNEL := $(sort $(HOST_KERNEL) $(wildcard kernel/selftest/*.c) kernel/machine/aer.c \
+	kernel/memory/keep.c kernel/traffic.c \
+	$(filter-out kernel/handover/corrupt.c,$(wildcard kernel/handover/*.c)))
+MODEL_SRC := $(SRC_LIB) $(MODEL_KERNEL) $(wildcard tests/model/*.c tests/unit/model_*.c)
 MODEL_OBJ := $(MODEL_SRC:%.c=$(B)/model/%.o)
+MODEL_IMAGE := -include tests/unit/model_image.h
+# The model keeps the book of pages, in front of the kernel's allocator or its own.
+MODEL_KEEP := -Dmem_alloc_pages=keep_take_pages -Dmem_free_pages=keep_give_pages
 
 $(B)/model/vtd/%.o: vtd/%.c Makefile | tools-check
 	@mkdir -p $(@D)
-	$(Q)$(CLANG) $(HOST_CFLAGS) -iquote include -iquote tests/model -MMD -c $< -o $@
+	$(Q)$(CLANG) $(HOST_CFLAGS) $(MODEL_IMAGE) -iquote include -iquote tests/model -MMD -c $< -o $@
+$(B)/model/kho/%.o: kho/%.c Makefile | tools-check
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(HOST_CFLAGS) $(MODEL_IMAGE) -iquote include -iquote tests/model -MMD -c $< -o $@
+$(B)/model/kernel/%.o: kernel/%.c Makefile | tools-check
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(HOST_CFLAGS) $(MODEL_IMAGE) $(if $(filter kernel/memory/keep.c,$<),$(MODEL_KEEP)) \
+		-iquote include -iquote tests/model -iquote . -MMD -c $< -o $@
 $(B)/model/tests/model/%.o: tests/model/%.c Makefile | tools-check
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(HOST_CFLAGS) -iquote include -iquote tests/model -MMD -c $< -o $@
-$(B)/model/%.o: %.c Makefile | tools-check
+$(B)/model/tests/unit/%.o: tests/unit/%.c Makefile | tools-check
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(HOST_CFLAGS) -iquote include -iquote tests/model -iquote . -MMD -c $< -o $@
 $(B)/model/model.a: $(MODEL_OBJ)
 	$(Q)rm -f $@; $(LLVM_AR) rcs $@ $(MODEL_OBJ)
 $(B)/host/unit/test_model_%: tests/unit/test_model_%.c $(B)/model/model.a
 	@mkdir -p $(@D)
-	$(Q)$(CLANG) $(HOST_CFLAGS) -iquote include -iquote tests/model -iquote . -MMD -MF $@.d $< $(B)/model/model.a -lcmocka -o $@
+	$(Q)$(CLANG) $(HOST_CFLAGS) -iquote include -iquote tests/model -iquote . -MMD -MF $@.d $< $(B)/model/model.a -lcmocka -lfdt -o $@
 
 # ---- tools for this machine ------------------------------------------------------------------
 TOOL_CFLAGS := -std=gnu11 -O2 -g $(WARN) -iquote include -iquote tests/host -iquote .

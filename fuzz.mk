@@ -71,7 +71,7 @@ $(B)/cov/host/%.o: %.c Makefile fuzz.mk | tools-check
 	$(Q)$(CLANG) $(HOST_CFLAGS) $(COV_CFLAGS) -iquote include -iquote tests/host -MMD -c $< -o $@
 $(B)/cov/model/%.o: %.c Makefile fuzz.mk | tools-check
 	@mkdir -p $(@D)
-	$(Q)$(CLANG) $(HOST_CFLAGS) $(COV_CFLAGS) -iquote include -iquote tests/model -MMD -c $< -o $@
+	$(Q)$(CLANG) $(HOST_CFLAGS) $(COV_CFLAGS) $(MODEL_IMAGE) -iquote include -iquote tests/model -MMD -c $< -o $@
 # The libraries' objects in place of those in the archive that they are copied from.
 COV_HOST_OBJ := $(SRC_LIB:%.c=$(B)/cov/host/%.o) $(filter-out $(SRC_LIB:%.c=$(B)/host/%.o),$(HOST_OBJ))
 COV_MODEL_LIB := $(filter $(LIB_ROOMS:%=%/%),$(MODEL_SRC))
@@ -88,7 +88,7 @@ $(B)/cov/unit/%: tests/unit/%.c $(B)/cov/rooms.a
 $(B)/cov/unit/test_model_%: tests/unit/test_model_%.c $(B)/cov/model.a
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(HOST_CFLAGS) -fprofile-instr-generate -iquote include -iquote tests/model -iquote . \
-		-MMD -MF $@.d $< $(B)/cov/model.a -lcmocka -o $@
+		-MMD -MF $@.d $< $(B)/cov/model.a -lcmocka -lfdt -o $@
 
 .PHONY: coverage
 coverage: $(COV_BIN)

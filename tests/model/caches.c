@@ -197,6 +197,13 @@ void model_inv_p_iotlb(struct model_unit *u, unsigned g, uint16_t did, uint32_t 
 	}
 }
 
+void model_evict(unsigned unit)
+{
+	struct model_unit *u = model_unit(unit);
+
+	u->nr_contexts = u->nr_pasids = u->nr_structures = u->nr_tlbs = 0;
+}
+
 /* What the hardware does by itself where it is said to. */
 void model_inv_all(struct model_unit *u)
 {

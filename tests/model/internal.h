@@ -84,6 +84,7 @@ void model_visit(struct model_unit *u, uint64_t root, const struct model_visit *
 
 /* rules.c: judges stores to live tables, and what invalidations they make necessary */
 void model_rule_store(paddr_t pa, const uint64_t *now, unsigned words);
+void model_rules_look_again(void);	/* other tables are live than before, by no store */
 void model_rule_cc(struct model_unit *u, unsigned g, uint16_t did, uint16_t sid, unsigned fm);
 void model_rule_pc(struct model_unit *u, unsigned g, uint16_t did);
 void model_rule_iotlb(struct model_unit *u, unsigned g, uint16_t did);

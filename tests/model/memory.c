@@ -26,6 +26,8 @@ static paddr_t next_page;
 static struct { paddr_t pa[32768]; size_t n; } free_list[MAX_ORDER + 1];
 static uint64_t in_use;
 static enum model_write_back write_back;
+static paddr_t (*take_elsewhere)(unsigned order);
+static void (*give_elsewhere)(paddr_t pa, unsigned order);
 
 static uint8_t *map_ram(void)
 {
@@ -57,6 +59,8 @@ void model_memory_reset(void)
 		free_list[i].n = 0;
 	in_use = 0;
 	write_back = MODEL_AT_FLUSH;
+	take_elsewhere = NULL;
+	give_elsewhere = NULL;
 }
 
 void model_free_unit_memory(struct model_unit *u)
@@ -118,6 +122,7 @@ void model_device_write(paddr_t pa, const void *data, size_t len)
 
 void model_publish(paddr_t pa, uint64_t len)
 {
+	model_rules_look_again();
 	memcpy(behind_caches + pa, model_ram + pa, len);
 	for (unsigned i = 0; i < MODEL_MAX_UNITS; i++) {
 		struct model_unit *u = &model_units[i];
@@ -216,22 +221,41 @@ void model_write_back(enum model_write_back when)
 	write_back = when;
 }
 
-/* Zeroed as the CPU sees it.  Behind the caches stands what was there before, or nonsense. */
-paddr_t mem_alloc_pages(unsigned order)
+void model_use_allocator(paddr_t (*take)(unsigned order), void (*give)(paddr_t pa, unsigned order))
+{
+	take_elsewhere = take;
+	give_elsewhere = give;
+}
+
+static paddr_t take_from_pool(unsigned order)
 {
 	const uint64_t len = PAGE_SIZE << order;
 	paddr_t pa;
 
 	if (order > MAX_ORDER)
 		return 0;
-	if (free_list[order].n) {
-		pa = free_list[order].pa[--free_list[order].n];
-	} else {
-		pa = ALIGN_UP(next_page, len);
-		if (pa + len > POOL_END)
-			return 0;
-		next_page = pa + len;
-		memset(behind_caches + pa, 0xff, len);
+	if (free_list[order].n)
+		return free_list[order].pa[--free_list[order].n];
+	pa = ALIGN_UP(next_page, len);
+	if (pa + len > POOL_END)
+		return 0;
+	next_page = pa + len;
+	return pa;
+}
+
+/* Zeroed as the CPU sees it.  Behind the caches stands what was there before, or nonsense. */
+paddr_t mem_alloc_pages(unsigned order)
+{
+	const uint64_t len = PAGE_SIZE << order;
+	const paddr_t pa = take_elsewhere ? take_elsewhere(order) : take_from_pool(order);
+
+	if (!pa)
+		return 0;
+	for (paddr_t page = pa; page < pa + len; page += PAGE_SIZE) {
+		if (page_state[page / PAGE_SIZE] == UNTOUCHED)
+			memset(behind_caches + page, 0xff, PAGE_SIZE);
+		if (page_state[page / PAGE_SIZE] == IN_USE)
+			model_violate(NULL, "page %llx handed out twice", (unsigned long long)page);
 	}
 	memset(model_ram + pa, 0, len);
 	memset(&page_state[pa / PAGE_SIZE], IN_USE, 1U << order);
@@ -250,6 +274,44 @@ void mem_free_pages(paddr_t pa, unsigned order)
 		model_rule_free(page);
 		page_state[page / PAGE_SIZE] = FREED;
 	}
-	free_list[order].pa[free_list[order].n++] = pa;
+	if (give_elsewhere)
+		give_elsewhere(pa, order);
+	else
+		free_list[order].pa[free_list[order].n++] = pa;
 	in_use -= 1U << order;
+}
+
+/* Read as an entry of any table it is present and leads nowhere. */
+#define NONSENSE	0x63
+
+/* Memory that nobody has ever touched reads as zero; to fill it would take most of the time. */
+static const unsigned char *touched(paddr_t pa, uint64_t len)
+{
+	static unsigned char there[RAM_PAGES];
+
+	if (mincore(model_ram + pa, len, there)) {
+		perror("mincore of the model's memory");
+		exit(99);
+	}
+	return there;
+}
+
+void model_lose(paddr_t pa, uint64_t len)
+{
+	const unsigned char *there = touched(pa, len);
+
+	for (uint64_t i = 0; i < len / PAGE_SIZE; i++) {
+		const paddr_t page = pa + i * PAGE_SIZE;
+		uint8_t *state = &page_state[page / PAGE_SIZE];
+
+		if (*state == IN_USE) {
+			model_rule_free(page);
+			in_use--;
+		}
+		*state = FREED;
+		if (!(there[i] & 1))
+			continue;
+		memset(model_ram + page, NONSENSE, PAGE_SIZE);
+		model_publish(page, PAGE_SIZE);
+	}
 }

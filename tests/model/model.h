@@ -159,6 +159,14 @@ void model_publish(paddr_t pa, uint64_t len);
 /* Pages handed out by mem_alloc_pages() and not freed. */
 uint64_t model_pages_in_use(void);
 
+/* Where mem_alloc_pages() and mem_free_pages() go instead of the model's own pool, until the next
+ * reset.  The model keeps its book of pages all the same. */
+void model_use_allocator(paddr_t (*take)(unsigned order), void (*give)(paddr_t pa, unsigned order));
+
+/* What whole pages held is gone: where there was something, nonsense stands for CPU and units alike.
+ * They count as freed, so whatever still leads there breaks a rule. */
+void model_lose(paddr_t pa, uint64_t len);
+
 /* When what the CPU stores gets behind its caches.  A processor may write a line back before it
  * is told to; that a flush does nothing is the mistake of a driver that forgets it. */
 enum model_write_back { MODEL_AT_FLUSH, MODEL_AT_STORE, MODEL_NEVER };
@@ -178,6 +186,10 @@ void model_dma_land(void);
 
 /* Cache every translation that the tables of a unit allow. */
 void model_prefetch(unsigned unit);
+
+/* Drop all that a unit has cached, as hardware may at any time.  No invalidation is replaced by
+ * it: what is owed stays owed. */
+void model_evict(unsigned unit);
 
 /* ---- steps ---------------------------------------------------------------------------------- */
 

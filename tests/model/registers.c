@@ -30,6 +30,7 @@ void model_reset(void)
 	model_memory_reset();
 	model_dma_reset();
 	model_steps_reset();
+	model_rules_look_again();
 	model_forgive();
 }
 
@@ -184,6 +185,7 @@ static void complete(struct model_unit *u, uint32_t bit, bool on)
 		break;
 	}
 	u->gsts = on ? u->gsts | bit : u->gsts & ~bit;
+	model_rules_look_again();
 	if (bit == SPEC_GCMD_QIE && on)
 		model_queue_fetch(u);
 }

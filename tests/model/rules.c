@@ -342,8 +342,55 @@ static void store_to_table(struct model_unit *u, const struct place *p, paddr_t 
 	}
 }
 
+/* Pages of all root, context and PASID tables in use, so that stores elsewhere cost nothing. */
+#define MAX_LIVE	8192
+static struct {
+	bool known;
+	size_t n;
+	paddr_t page[MAX_LIVE];
+	bool is[MODEL_RAM_BYTES / PAGE_SIZE];
+} live;
+
+void model_rules_look_again(void)
+{
+	live.known = false;
+}
+
+static void note_live(struct model_unit *u, void *ctx, enum model_table kind, paddr_t page,
+		      uint16_t sid, bool snooped)
+{
+	(void)u;
+	(void)ctx;
+	(void)kind;
+	(void)sid;
+	(void)snooped;
+	if (live.is[page / PAGE_SIZE])
+		return;
+	assert(live.n < MAX_LIVE);
+	live.page[live.n++] = page;
+	live.is[page / PAGE_SIZE] = true;
+}
+
+static bool is_live(paddr_t pa)
+{
+	const struct model_visit v = { .shallow = true, .table = note_live };
+
+	if (!live.known) {
+		while (live.n)
+			live.is[live.page[--live.n] / PAGE_SIZE] = false;
+		for (unsigned i = 0; i < MODEL_MAX_UNITS; i++)
+			if (model_units[i].exists && model_units[i].gsts & SPEC_GSTS_TES)
+				model_visit(&model_units[i], model_units[i].root, &v);
+		live.known = true;
+	}
+	return live.is[pa / PAGE_SIZE];
+}
+
 void model_rule_store(paddr_t pa, const uint64_t *now, unsigned words)
 {
+	if (!is_live(pa))
+		return;
+	live.known = false;	/* the store may lead to another table, or no longer to one */
 	for (unsigned i = 0; i < MODEL_MAX_UNITS; i++) {
 		struct model_unit *u = &model_units[i];
 		struct place p = { .page = ALIGN_DOWN(pa, PAGE_SIZE) };
