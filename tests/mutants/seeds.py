@@ -4,11 +4,12 @@ from typing import Tuple
 from mutant import Mutant
 from seeds_checks import CHECKS
 from seeds_exceptions import EXCEPTIONS
+from seeds_handover import HANDOVER
 from seeds_hostile import HOSTILES
 from seeds_machine import MACHINE
 from seeds_records import RECORDS
 from seeds_restore import RESTORING
 from seeds_vtd import VTD
 
-MUTANTS: Tuple[Mutant, ...] = (VTD + MACHINE + RECORDS + RESTORING + CHECKS + EXCEPTIONS +
-                               HOSTILES)
+MUTANTS: Tuple[Mutant, ...] = (VTD + MACHINE + RECORDS + RESTORING + HANDOVER + CHECKS +
+                               EXCEPTIONS + HOSTILES)
