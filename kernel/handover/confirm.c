@@ -117,6 +117,8 @@ static bool verify_config(const struct adoption *a, const struct port *p)
 	difference = pci_config_difference(was, &is);
 	check_ok(CHECK_DEVICE_CONFIG_UNCHANGED, !difference, "%02x:%02x.%x: %s changed",
 		 PCI_BUS(was->rid), PCI_DEV(was->rid), PCI_FN(was->rid), difference);
+	check_ok(CHECK_DEVICE_CONFIG_UNCHANGED, pci_is_d0(&a->r->mmu->fns[p->fn]),
+		 "%02x:%02x.%x has left D0", PCI_BUS(was->rid), PCI_DEV(was->rid), PCI_FN(was->rid));
 	master = is.command & PCI_COMMAND_MASTER;
 	check_ok(CHECK_DEVICE_BUS_MASTER, master, "command register of the NIC is %04x", is.command);
 	for (unsigned i = 0; i < is.nr_bridges && i < PCI_MAX_DEPTH; i++) {

@@ -7,32 +7,21 @@
 #include "kernel/console/console.h"
 #include "kernel/console/printf.h"
 #include "kernel/handover/corrupt.h"
+#include "kernel/handover/outgoing.h"
 #include "kernel/handover/prove.h"
 #include "kernel/handover/records.h"
-#include "kernel/handover/restore.h"
 #include "kernel/machine/time.h"
 #include "kernel/memory/keep.h"
 #include "kernel/memory/scratch.h"
 #include "kernel/panic.h"
-#include "kernel/report/ktap.h"
 #include "kernel/selftest/hostile.h"
 #include "kho/metadata.h"
 #include "kho/write.h"
 #include "platform/mem.h"
 #include "platform/mmio.h"
-#include "vtd/context.h"
-#include "vtd/formats.h"
-#include "vtd/inval.h"
 #include "vtd/regs.h"
 
 #define DRAIN_POLLS	16	/* of a ring that keeps filling, at the last poll */
-
-static const struct prove_ids save_ids = {
-	.mode = CHECK_SAVE_TABLES_MATCH, .preserved = CHECK_SAVE_TABLES_PRESERVED,
-	.tables = CHECK_SAVE_TABLES_MATCH, .root = CHECK_SAVE_TABLES_MATCH,
-	.context = CHECK_SAVE_TABLES_MATCH, .pasid = CHECK_SAVE_TABLES_MATCH,
-	.entry = CHECK_SAVE_TABLES_MATCH, .did = CHECK_SAVE_TABLES_MATCH,
-};
 
 /* Everything that is written for the next kernel. */
 struct handoff {
@@ -262,113 +251,6 @@ static int write_handoff(struct run *r, struct handoff *h, const struct kexec_ta
 	return err;
 }
 
-/* ---- (g) checks --------------------------------------------------------------------------------- */
-
-/* Whether the last descriptor is a wait that has completed: all before it has been done. */
-static bool ends_with_wait(const struct iommu_unit *u, uint64_t iqt)
-{
-	const uint64_t tail = iqt & VTD_IQ_OFFSET;
-	const struct vtd_qi_desc *last = mem_ptr(u->vtd.qi.ring + (tail ? tail : PAGE_SIZE) -
-						 vtd_qi_desc_bytes(u->vtd.qi.iqa));
-
-	return FIELD_GET(VTD_QI_TYPE, mem_read64(&last->lo)) == VTD_QI_WAIT &&
-	       mem_read32(mem_ptr(u->vtd.qi.status)) == u->vtd.qi.data;
-}
-
-static void check_units(const struct run *r)
-{
-	for (size_t i = 0; i < r->mmu->nr_units; i++) {
-		const struct iommu_unit *u = &r->mmu->unit[i];
-		struct vtd_unit_state s;
-
-		if (!u->used)
-			continue;
-		vtd_unit_read_state(&u->vtd, &s);
-		check_ok(CHECK_SAVE_EVENTS_MASKED, s.fectl & VTD_EVENT_IM, "vtd%zu FECTL is %08x", i,
-			 s.fectl);
-		check_ok(CHECK_SAVE_EVENTS_MASKED,
-			 !u->vtd.caps.qi || mmio_read32(u->vtd.regs + VTD_IECTL) & VTD_EVENT_IM,
-			 "vtd%zu leaves invalidation events unmasked", i);
-		if (u->vtd.caps.qi)
-			check_ok(CHECK_SAVE_QUEUE_DRAINED, s.gsts & VTD_GSTS_QIES && s.iqh == s.iqt &&
-				 ends_with_wait(u, s.iqt), "vtd%zu GSTS %08x IQH %llx IQT %llx", i, s.gsts,
-				 (unsigned long long)s.iqh, (unsigned long long)s.iqt);
-		else
-			check_skip(CHECK_SAVE_QUEUE_DRAINED, "the unit has no queue");
-	}
-}
-
-static void check_devices(const struct run *r)
-{
-	for (size_t i = 0; i < r->nr_ports; i++) {
-		const struct pci_fn *fn = &r->mmu->fns[r->port[i].fn];
-
-		check_ok(CHECK_SAVE_DEVICE_QUIET, pci_interrupt_messages(fn) != PCI_FEATURE_ON &&
-			 pci_page_requests(fn) != PCI_FEATURE_ON && pci_ats(fn) != PCI_FEATURE_ON,
-			 "%02x:%02x.%x has interrupt messages, page requests or ATS on", PCI_BUS(fn->rid),
-			 PCI_DEV(fn->rid), PCI_FN(fn->rid));
-	}
-	if (!r->nr_ports)
-		check_skip(CHECK_SAVE_DEVICE_QUIET, "no device is handed over");
-}
-
-static void check_handoff(const struct run *r, const struct handoff *h)
-{
-	struct picture *picture = scratch_new(sizeof(*picture));
-	struct restore *restore = scratch_new(sizeof(*restore));
-	struct node *n = scratch_new(sizeof(*n));
-	const struct records_plain *rec;
-	const struct node_digest_ser *bad;
-	struct kho_refusal why = { 0 };
-	struct kho_handoff read;
-	struct kho_limits lim;
-
-	if (!picture || !restore || !n || !prove_limits(&lim, r->bi)) {
-		check_ok(CHECK_SAVE_HANDOFF_READS_BACK, false, "no scratch memory left to read it");
-		return;
-	}
-	if (kho_read(&h->data, &lim, &read, &why) ||
-	    node_read(kho_subnode_blob(kho_tree_find(&read.tree, NODE_NAME)), n, &why)) {
-		check_ok(CHECK_SAVE_HANDOFF_READS_BACK, false, "%s %s at %llx (%llx)", why.what,
-			 why.fault, (unsigned long long)why.at, (unsigned long long)why.value);
-		return;
-	}
-	if (records_read(&read, &lim, n, &rec, &why)) {
-		check_ok(CHECK_SAVE_HANDOFF_READS_BACK, false, "%s %s at %llx (%llx)", why.what,
-			 why.fault, (unsigned long long)why.at, (unsigned long long)why.value);
-		return;
-	}
-	restore_match(restore, r->mmu, &read.map, n, rec);
-	check_ok(CHECK_SAVE_HANDOFF_READS_BACK, !restore->bad, "%s %s at %llx (%llx)",
-		 restore->first.what, restore->first.fault, (unsigned long long)restore->first.at,
-		 (unsigned long long)restore->first.value);
-	bad = prove_digests(n, NODE_DIGEST_HEADER, NULL, NULL);
-	if (!bad)
-		bad = prove_digests(n, NODE_DIGEST_METADATA, NULL, NULL);
-	check_ok(CHECK_SAVE_HANDOFF_READS_BACK, !bad, "page %llx changed since it was written",
-		 bad ? (unsigned long long)bad->pa : 0);
-	bad = prove_digests(n, NODE_DIGEST_TABLE, NULL, NULL);
-	if (!bad)
-		bad = prove_digests(n, NODE_DIGEST_PASID, NULL, NULL);
-	check_ok(CHECK_SAVE_TABLES_MATCH, !bad, "table page %llx changed since it was digested",
-		 bad ? (unsigned long long)bad->pa : 0);
-	restore_picture(restore, picture);
-	prove_tables(&(struct proof){
-		.mmu = r->mmu, .map = &read.map, .picture = picture, .node = n, .ids = save_ids });
-}
-
-static int check_outgoing(const struct run *r, const struct handoff *h, const struct kexec_target *t)
-{
-	const char *changed = kexec_changed_part(t);
-
-	check_ok(CHECK_SAVE_IMAGE_INTACT, !changed, "%s differs from what was loaded", changed);
-	check_units(r);
-	check_devices(r);
-	check_handoff(r, h);
-	ktap_print(CHECK_PHASE_SAVE);
-	return ktap_phase_failed(CHECK_PHASE_SAVE) ? -EIO : 0;
-}
-
 /* ---- the steps, in order --------------------------------------------------------------------------- */
 
 static int allocate(const struct run *r, struct handoff *h)
@@ -457,7 +339,7 @@ int handover_save(struct run *r, struct kexec_target *t)
 	if (!err)
 		corrupt_before_checks(r->cfg.corrupt, &place);
 	if (!err)
-		err = check_outgoing(r, &h, t);				/* (g) */
+		err = outgoing_check(r, &h.data, t);			/* (g) */
 	if (err) {
 		platform_log("save: the handoff is dropped (error %d)", -err);
 		drop(&h);

@@ -407,6 +407,11 @@ int pci_bus_master(const struct pci_fn *fn, bool on)
 	return 0;
 }
 
+bool pci_is_d0(const struct pci_fn *fn)
+{
+	return !fn->cap_pm || !(pci_read16(fn->segment, fn->rid, fn->cap_pm + PM_PMCSR) & PMCSR_STATE);
+}
+
 int pci_set_d0(const struct pci_fn *fn)
 {
 	const unsigned reg = fn->cap_pm + PM_PMCSR;

@@ -125,6 +125,9 @@ size_t pci_requester_ids(const struct pci_fn *fns, size_t i, uint16_t ids[PCI_MA
 int pci_bus_master(const struct pci_fn *fn, bool on);
 bool pci_is_bus_master(uint16_t segment, uint16_t rid);
 
+/* Whether it is in D0; a function without power management always is. */
+bool pci_is_d0(const struct pci_fn *fn);
+
 /* Bring a function to D0.  Return: 0; -ETIMEDOUT it stays in another state. */
 int pci_set_d0(const struct pci_fn *fn);
 

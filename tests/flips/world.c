@@ -129,6 +129,12 @@ int pci_config_snapshot(const struct pci_fn *fns, size_t i, struct pci_config_sn
 	return 0;
 }
 
+bool pci_is_d0(const struct pci_fn *fn)
+{
+	(void)fn;
+	return true;
+}
+
 enum pci_feature pci_interrupt_messages(const struct pci_fn *fn)
 {
 	(void)fn;

@@ -286,6 +286,23 @@ OUTGOING = (
            "\tpci_interrupt_messages_off(f);\n",
            "\tpci_write16(f->segment, f->rid, f->cap_msi + 2, 1);\n",
            Boot("save.device_quiet")),
+    mutant("check.translation_off_before_jump", "save.units_translate", SAVE,
+           "\t\tvtd_unit_mask_events(&u->vtd);\n",
+           "\t\tvtd_unit_mask_events(&u->vtd);\n\t\tvtd_unit_disable_translation(&u->vtd);\n",
+           Boot("save.units_translate")),
+    mutant("check.master_off_before_jump", "save.device_running", SAVE,
+           "\t\t} else if (!fn->is_bridge && !iommu_device_of(r->mmu, fn->segment, fn->rid) &&\n",
+           "\t\t} else if (!fn->is_bridge &&\n",
+           Boot("save.device_running")),
+    mutant("check.live_did_free", "save.dids_reserved", "kernel/machine/iommu.c",
+           "\tif (!err)\n\t\treturn 0;\n\t/* The last detach frees the DID,",
+           "\tif (!err)\n\t\tvtd_dids_free(&mmu->unit[unit].vtd.dids, did);\n"
+           "\tif (!err)\n\t\treturn 0;\n\t/* The last detach frees the DID,",
+           Boot("save.dids_reserved")),
+    mutant("check.low_power_unseen", "save.device_running", "kernel/machine/pci.c",
+           "\treturn !fn->cap_pm || !(pci_read16(fn->segment, fn->rid, fn->cap_pm + PM_PMCSR) & PMCSR_STATE);\n",
+           "\treturn !fn->cap_pm || pci_read16(fn->segment, fn->rid, fn->cap_pm + PM_PMCSR) != UINT16_MAX;\n",
+           Unit("test_pci")),
     # A descriptor that the hardware stops at, and nobody waits for.
     mutant("check.queue_left_stuck", "save.queue_drained", SAVE,
            "\t\tif (err)\n\t\t\treturn err;\n\t}\n\treturn 0;\n}\n\n"

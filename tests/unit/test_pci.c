@@ -392,13 +392,17 @@ static void test_d0(void **state)
 	enumerate();
 	assert_int_equal(pci_set_d0(&fns[5]), 0);
 	assert_int_equal(writes, 0);
+	assert_true(pci_is_d0(&fns[5]));
 	f->dword[0x74 / 4] = 0x8003;	/* D3hot, PME_Status */
+	assert_false(pci_is_d0(&fns[5]));
 	assert_int_equal(pci_set_d0(&fns[5]), 0);
+	assert_true(pci_is_d0(&fns[5]));
 	assert_int_equal(f->dword[0x74 / 4], 0);
 	f->dword[0x74 / 4] = 0x8003;
 	d3_sticks = true;
 	assert_int_equal(pci_set_d0(&fns[5]), -ETIMEDOUT);
 	assert_int_equal(pci_set_d0(&fns[0]), 0);	/* has no such capability */
+	assert_true(pci_is_d0(&fns[0]));
 }
 
 static const struct {
