@@ -109,10 +109,10 @@ REGISTERS = (
 	seen->gsts_before_iqt = mmio_read32(u->regs + VTD_GSTS);
 	mmio_write64(u->regs + VTD_IQT, 0);
 	seen->gsts_before_iqa = mmio_read32(u->regs + VTD_GSTS);
-	mmio_write64(u->regs + VTD_IQA, ring);
+	mmio_write64(u->regs + VTD_IQA, u->qi.iqa);
 """, """\
 	seen->gsts_before_iqa = mmio_read32(u->regs + VTD_GSTS);
-	mmio_write64(u->regs + VTD_IQA, ring);
+	mmio_write64(u->regs + VTD_IQA, u->qi.iqa);
 	rc = vtd_unit_command(u, VTD_GCMD_QIE, false, "GSTS.QIES");
 	if (rc)
 		return rc;
@@ -340,8 +340,7 @@ LAST = (
            "\treturn (uint64_t)r->cfg.frames * (r->cfg.generation + 1) / r->cfg.generations - 100;\n",
            Boot("stream.complete", config=PLAIN)),
     mutant("check.replace_keeps_did", "replace.hitless", "kernel/machine/iommu.c",
-           "\terr = vtd_context_replace(u->root, rid, vtd_context_entry(ss->top, did,",
-           "\terr = vtd_context_replace(u->root, rid, vtd_context_entry(ss->top, dev->did,",
+           "\tnow = source_in(mmu, domain, did);\n", "\tnow = source_in(mmu, domain, old);\n",
            # The domain that stays has 2 MiB pages, and the next test cannot take those apart.
            Boot("replace.hitless",
                 also=frozenset({"fault.unmapped_blocked", "fault.memory_untouched"}))),

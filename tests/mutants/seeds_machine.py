@@ -1,9 +1,10 @@
 """Bugs in the kernel's rooms: units and devices, the hand-over's proofs, records and loading."""
 from typing import Tuple
 
-from mutant import Mutant, Unit, mutant
+from mutant import Edit, Mutant, Unit, mutant
 
 IOMMU = "kernel/machine/iommu.c"
+SOURCE = "vtd/source.c"
 DISCOVER = "kernel/machine/iommu_discover.c"
 BRINGUP = "kernel/machine/iommu_bringup.c"
 PROVE = "kernel/handover/prove.c"
@@ -54,34 +55,35 @@ DEVICES: Tuple[Mutant, ...] = (
     mutant("iommu.foreign_mode_kept", "H4, P4: the mode changes while TE is set", BRINGUP,
            "\t\terr = leave_foreign_mode(u);\n", "\t\terr = 0; (void)leave_foreign_mode;\n",
            Unit("test_model_iommu")),
-    mutant("iommu.detach_zeroes_first", "P16, F28: zeroed before the invalidation", IOMMU,
-           "\tif (!err)\n\t\terr = vtd_inval_context(u, rid, old.did);\n\tif (!err)\n"
-           "\t\terr = vtd_context_zero(u->root, rid, u->caps.coherent);\n",
-           "\tif (!err)\n\t\terr = vtd_context_zero(u->root, rid, u->caps.coherent);\n\tif (!err)\n"
-           "\t\terr = vtd_inval_context(u, rid, old.did);\n", MODEL),
-    mutant("iommu.detach_not_flushed", "F27: an unpreserved device keeps access", IOMMU,
-           "\t\terr = vtd_inval_context(u, rid, old.did);\n\tif (!err)\n\t\terr = vtd_context_zero",
-           "\t\terr = 0;\n\tif (!err)\n\t\terr = vtd_context_zero",
+    mutant("iommu.detach_zeroes_first", "P16, F28: zeroed before the invalidation", SOURCE,
+           "\tif (!rc)\n\t\trc = vtd_inval_context(u, rid, did);\n"
+           "\treturn rc ? rc : vtd_context_zero(&t, rid);\n",
+           "\tif (!rc)\n\t\trc = vtd_context_zero(&t, rid);\n"
+           "\treturn rc ? rc : vtd_inval_context(u, rid, did);\n", MODEL),
+    mutant("iommu.detach_not_flushed", "F27: an unpreserved device keeps access", SOURCE,
+           "\t\trc = vtd_inval_context(u, rid, did);\n", "\t\trc = did > UINT16_MAX;\n",
            Unit("test_iommu", "test_attach")),
     mutant("iommu.shared_did_freed", "F10: freed with the first of two sharers", IOMMU,
-           "\tif (!err && !did_in_use(mmu, old.unit, old.did))\n", "\tif (!err)\n",
+           "\tif (!did_in_use(mmu, old.unit, old.did))\n", "\tif (old.did)\n",
            Unit("test_iommu", "test_aliases")),
     mutant("iommu.did_never_freed", "F10: kept for ever", IOMMU,
-           "\tif (!err && !did_in_use(mmu, old.unit, old.did))\n", "\tif (err > 0)\n",
+           "\tif (!did_in_use(mmu, old.unit, old.did))\n", "\tif (!old.did)\n",
            Unit("test_iommu", "test_attach")),
-    mutant("iommu.unflushed_did_freed", "F10, F13: reused while still cached", IOMMU,
-           "\tif (!err && !did_in_use(mmu, old.unit, old.did))\n",
-           "\tif (!did_in_use(mmu, old.unit, old.did))\n", Unit("test_iommu", "test_detach_stuck")),
+    Mutant("iommu.unflushed_did_freed", "F10, F13: reused while still cached", (
+        Edit(IOMMU, "\tif (err)\n\t\treturn err;\n\tif (!forget)\n", "\tif (!forget)\n"),
+        Edit(IOMMU, "\t\tvtd_dids_free(&u->dids, old.did);\n\treturn 0;\n",
+             "\t\tvtd_dids_free(&u->dids, old.did);\n\treturn err;\n"),
+    ), Unit("test_iommu", "test_detach_stuck")),
     mutant("iommu.did_of_other_unit", "F34: the same DID on two units", IOMMU,
            "\t\tif (mmu->device[i].unit == unit && mmu->device[i].did == did)\n",
            "\t\tif (unit < IOMMU_MAX_DEVICES && mmu->device[i].did == did)\n",
            Unit("test_mutants_iommu", "test_equal_dids_of_two_units")),
     mutant("iommu.attach_half_done", "F13, F41: a failed attach leaves an entry", IOMMU,
-           "\twhile (err && mmu->nr_devices > before)\n", "\twhile (err > 0 && mmu->nr_devices > before)\n",
+           "\twhile (mmu->nr_devices > before)\n", "\twhile (mmu->nr_devices > before + n)\n",
            Unit("test_mutants_iommu", "test_failed_attach_leaves_nothing")),
     mutant("iommu.attach_leaks_did", "F41: a failed attach keeps its DID", IOMMU,
-           "\tif (err && !did_in_use(mmu, (size_t)unit, did))\n",
-           "\tif (err > 0 && !did_in_use(mmu, (size_t)unit, did))\n",
+           "\tif (mmu->nr_devices == before && !did_in_use(mmu, (size_t)unit, did))\n",
+           "\tif (mmu->nr_devices < before && !did_in_use(mmu, (size_t)unit, did))\n",
            Unit("test_mutants_iommu", "test_failed_attach_leaves_nothing")),
     mutant("iommu.alias_gets_own_did", "F09: two DIDs for one domain on a unit", IOMMU,
            "\t\tif (mmu->device[i].unit == unit && mmu->device[i].domain == domain) {\n",
@@ -122,9 +124,9 @@ DEVICES: Tuple[Mutant, ...] = (
            "\tmmu->device[mmu->nr_devices++] = (struct iommu_device){\n",
            "\tmmu->device[mmu->nr_devices] = (struct iommu_device){\n",
            Unit("test_iommu", "test_attach")),
-    mutant("iommu.replace_flushes_new", "P15, F55: invalidated under the new DID", IOMMU,
-           "\terr = vtd_inval_context(u, rid, old);\n", "\terr = vtd_inval_context(u, rid, did);\n",
-           MODEL),
+    mutant("iommu.replace_flushes_new", "P15, F55: invalidated under the new DID", SOURCE,
+           "\t\t\t\t\t  : vtd_inval_context(u, rid, old);\n",
+           "\t\t\t\t\t  : vtd_inval_context(u, rid, now->did + 0 * old);\n", MODEL),
     mutant("iommu.replace_leaks_did", "F10", IOMMU,
            "\tif (!err && !did_in_use(mmu, dev->unit, old))\n", "\tif (err > 0)\n",
            Unit("test_iommu", "test_replace")),
