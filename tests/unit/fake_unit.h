@@ -17,6 +17,7 @@
 #define FAKE_NFR	4
 #define FAKE_CAP	UINT64_C(0x00d2038c222f0606)	/* an emulated unit's, NFR=4 */
 #define FAKE_ECAP	UINT64_C(0xf00f4a)
+#define FAKE_ECAP_SCALABLE UINT64_C(0x480080f00f4a)	/* the same unit with second-stage tables */
 #define FAKE_ONE_SHOTS	UINT32_C(0x69000000)
 #define FAKE_TE		UINT32_C(0x80000000)
 #define FAKE_SRTP	UINT32_C(0x40000000)
@@ -45,7 +46,7 @@ struct fake_unit {
 	/* Evidence. */
 	struct { uint32_t reg; uint64_t v; } log[64];
 	size_t nr_log;
-	uint64_t done[64][2];		/* descriptors executed */
+	uint64_t done[256][2];		/* descriptors executed */
 	size_t nr_done;
 };
 
@@ -61,11 +62,23 @@ static void fake_reset(void)
 	fake.fectl = fake.iectl = 0x00000001;	/* unmasked, and a reserved bit to be preserved */
 }
 
-static bool fake_execute(uint64_t lo, uint64_t hi)
+/* VT-d 6.5.2: scalable mode knows descriptors of 256 bits only, and the PASID cache; the upper half of
+ * all of these is zero. */
+static bool fake_is_legal(const uint64_t d[4])
 {
+	const unsigned type = d[0] & 15;
+	const bool wide = fake.iqa & 0x800, scalable = fake.latched_root & 0x400;
+
+	return (wide || !scalable) && !d[2] && !d[3] &&
+	       (type == 1 || type == 2 || type == 4 || type == 5 || (type == 7 && scalable));
+}
+
+static bool fake_execute(const uint64_t d[4])
+{
+	const uint64_t lo = d[0], hi = d[1];
 	const unsigned type = lo & 15;
 
-	if (type == fake.refuse_type || (type != 1 && type != 2 && type != 4 && type != 5)) {
+	if (type == fake.refuse_type || !fake_is_legal(d)) {
 		fake.fsts |= 0x10;
 		fake.iqercd = 3;
 		return false;
@@ -93,12 +106,12 @@ static void fake_run_queue(void)
 	const uint64_t step = fake.iqa & 0x800 ? 32 : 16;
 
 	while ((fake.gsts & FAKE_QIE) && !fake.queue_stuck && fake.iqh != fake.iqt) {
-		uint64_t d[2];
+		uint64_t d[4] = { 0 };
 
 		if (fake.fsts & 0x50)
 			return;
-		memcpy(d, mem_ptr((fake.iqa & ~0xfffULL) + fake.iqh), sizeof(d));
-		if (!fake_execute(d[0], d[1]))
+		memcpy(d, mem_ptr((fake.iqa & ~0xfffULL) + fake.iqh), step);
+		if (!fake_execute(d))
 			return;
 		fake.iqh = (fake.iqh + step) % bytes;
 	}

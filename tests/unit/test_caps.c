@@ -154,6 +154,34 @@ static void test_field_encodings(void **state)
 	assert_int_equal(c.reg_bytes, 0x4000);
 }
 
+#define SMTS	(1ULL << 43)
+#define SSTS	(1ULL << 46)
+#define FSTS	(1ULL << 47)
+#define SMPWCS	(1ULL << 48)
+
+static const struct { const char *name; uint64_t ecap; bool scalable_ss, smpwcs; } modes[] = {
+	{ "caps.legacy_only",        ECAP, false, false },
+	{ "caps.second_stage",       ECAP | SMTS | SSTS, true, false },
+	{ "caps.both_stages",        ECAP | SMTS | SSTS | FSTS, true, false },
+	{ "caps.first_stage_only",   ECAP | SMTS | FSTS, false, false },
+	{ "caps.ssts_without_smts",  ECAP | SSTS, false, false },
+	{ "caps.snooped_walks",      ECAP | SMTS | SSTS | SMPWCS, true, true },
+};
+
+static void test_scalable_mode(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
+		struct vtd_caps c;
+
+		print_message("# %s\n", modes[i].name);
+		assert_int_equal(vtd_caps_decode(0x10, CAP, modes[i].ecap, &c), 0);
+		assert_int_equal(c.scalable_ss, modes[i].scalable_ss);
+		assert_int_equal(c.smpwcs, modes[i].smpwcs);
+		assert_false(c.coherent);
+	}
+}
+
 static const struct {
 	const char *name;
 	unsigned sagaw, mgaw, iova_bits, levels;	/* levels 0: refused */
@@ -207,6 +235,7 @@ int main(void)
 		cmocka_unit_test(test_skylake_has_protected_memory),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_field_encodings),
+		cmocka_unit_test(test_scalable_mode),
 		cmocka_unit_test(test_pick_levels),
 		cmocka_unit_test(test_usable_bits),
 	};

@@ -135,6 +135,68 @@ static void test_set_root(void **state)
 	assert_int_equal(u.rtaddr_writes, 2);
 }
 
+/* TTM goes with the pointer (RTADDR bits 11:10), and the PASID cache with the others. */
+static void test_set_root_in_scalable_mode(void **state)
+{
+	(void)state;
+	probe();
+	fake.ecap = FAKE_ECAP_SCALABLE;
+	assert_int_equal(vtd_unit_probe(&u, FAKE_REGS), 0);
+	assert_int_equal(u.ttm, VTD_TTM_LEGACY);
+	u.ttm = VTD_TTM_SCALABLE;
+	assert_int_equal(vtd_qi_start(&u, RING, STATUS), 0);
+	fake.nr_log = fake.nr_done = 0;
+	assert_int_equal(vtd_unit_set_root(&u, ROOT), 0);
+	assert_int_equal(fake.latched_root, ROOT | 0x400);
+	assert_int_equal(u.root, ROOT);
+	assert_int_equal(fake.nr_done, 4);
+	assert_int_equal(fake.done[0][0], 0x11);
+	assert_int_equal(fake.done[1][0], 0x37);
+	assert_int_equal(fake.done[2][0], 0xd2);
+	assert_int_equal(vtd_unit_set_root(&u, ROOT + 0x400), -EINVAL);
+}
+
+/* A root that is latched alone: nothing is invalidated, for no queue of ours runs yet. */
+static void test_latch_root(void **state)
+{
+	(void)state;
+	probe();
+	assert_int_equal(vtd_unit_latch_root(&u, ROOT + 8), -EINVAL);
+	assert_int_equal(vtd_unit_latch_root(&u, 0), -EINVAL);
+	assert_int_equal(fake.nr_log, 0);
+	assert_int_equal(vtd_unit_latch_root(&u, ROOT), 0);
+	assert_int_equal(fake.latched_root, ROOT);
+	assert_int_equal(u.root, ROOT);
+	assert_int_equal(u.rtaddr_writes, 1);
+	assert_int_equal(fake.nr_log, 2);
+	fake.stuck = FAKE_SRTP;
+	fake.gsts = 0;
+	assert_int_equal(vtd_unit_latch_root(&u, ROOT + 0x1000), -ETIMEDOUT);
+	assert_int_equal(u.root, ROOT);
+}
+
+static const struct { bool scalable, coherent, smpwcs, ss; } snooping[] = {
+	{ false, false, false, false }, { false, true, false, true },
+	{ false, false, true, false },  { false, true, true, true },
+	{ true, false, false, false },	{ true, true, false, false },
+	{ true, false, true, true },	{ true, true, true, true },
+};
+
+/* VT-d 3.10: ECAP.C covers second-stage tables in legacy mode, SMPWCS in scalable mode. */
+static void test_who_snoops_second_stage_tables(void **state)
+{
+	(void)state;
+	probe();
+	for (size_t i = 0; i < ARRAY_SIZE(snooping); i++) {
+		u.ttm = snooping[i].scalable ? VTD_TTM_SCALABLE : VTD_TTM_LEGACY;
+		u.caps.coherent = snooping[i].coherent;
+		u.caps.smpwcs = snooping[i].smpwcs;
+		assert_int_equal(vtd_unit_snoops_ss(&u), snooping[i].ss);
+		assert_int_equal(vtd_unit_tables(&u).coherent, snooping[i].coherent);
+		assert_int_equal(vtd_unit_tables(&u).ttm, u.ttm);
+	}
+}
+
 static void test_translation_switch(void **state)
 {
 	(void)state;
@@ -247,6 +309,9 @@ int main(void)
 		cmocka_unit_test(test_read_state_and_snapshot),
 		cmocka_unit_test(test_mask_events),
 		cmocka_unit_test(test_set_root),
+		cmocka_unit_test(test_set_root_in_scalable_mode),
+		cmocka_unit_test(test_latch_root),
+		cmocka_unit_test(test_who_snoops_second_stage_tables),
 		cmocka_unit_test(test_translation_switch),
 		cmocka_unit_test(test_interrupt_remapping_off),
 		cmocka_unit_test(test_protected_memory_off),

@@ -81,6 +81,86 @@ static void test_through_the_queue(void **state)
 	}
 }
 
+/* ---- scalable mode -------------------------------------------------------------------------- */
+
+static void probe_scalable(void)
+{
+	fake_reset();
+	fake.ecap = FAKE_ECAP_SCALABLE;
+	fake.latched_root = 0x400;
+	u = (struct vtd_unit){ .index = 0 };
+	assert_int_equal(vtd_unit_probe(&u, FAKE_REGS), 0);
+	u.ttm = VTD_TTM_SCALABLE;
+	assert_int_equal(vtd_qi_start(&u, RING, STATUS), 0);
+	fake.nr_log = fake.nr_done = 0;
+}
+
+static int pasid_0(void) { return vtd_inval_pasid(&u, 0, DID); }
+static int pasid_last(void) { return vtd_inval_pasid(&u, 0xfffff, 0xffff); }
+
+/* Context cache, PASID cache, IOTLB: each may be asked only after the one before it (6.5.2.12). */
+static const struct {
+	const char *name;
+	int (*call)(void);
+	unsigned n;
+	uint64_t d[3][2];
+} scalable[] = {
+	{ "scalable.global",      global,  3, { { 0x11, 0 }, { 0x37, 0 }, { 0xd2, 0 } } },
+	{ "scalable.context",     context, 3, { { 0x001800050031, 0 }, { 0x00050007, 0 }, { 0x000500e2, 0 } } },
+	{ "scalable.pasid",       pasid_0, 2, { { 0x00050017, 0 }, { 0x000500e2, 0 } } },
+	{ "scalable.last_pasid",  pasid_last, 2, { { 0xfffffffff0017, 0 }, { 0xffff00e2, 0 } } },
+	{ "scalable.domain",      domain,  1, { { 0x000500e2, 0 } } },
+	{ "scalable.one_page",    one_page, 1, { { 0x000500f2, 0x1234040 } } },
+	{ "scalable.added",       added,   0, { { 0, 0 } } },
+	{ "scalable.added_cm",    added_cm, 3, { { 0x001800000031, 0 }, { 0x00050007, 0 }, { 0x000500e2, 0 } } },
+	{ "scalable.pages_added", pages_added, 0, { { 0, 0 } } },
+	{ "scalable.pages_added_cm", pages_added_cm, 1, { { 0x000500f2, 0x1234000 } } },
+};
+
+static void test_in_scalable_mode(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(scalable); i++) {
+		print_message("# %s\n", scalable[i].name);
+		probe_scalable();
+		assert_int_equal(scalable[i].call(), 0);
+		assert_int_equal(fake.nr_done, scalable[i].n ? scalable[i].n + 1 : 0);
+		for (unsigned d = 0; d < scalable[i].n; d++) {
+			assert_int_equal(fake.done[d][0], scalable[i].d[d][0]);
+			assert_int_equal(fake.done[d][1], scalable[i].d[d][1]);
+		}
+	}
+}
+
+/* No register reaches the PASID cache, so the others are not asked either (1.7). */
+static void test_no_registers_in_scalable_mode(void **state)
+{
+	(void)state;
+	probe_scalable();
+	assert_int_equal(vtd_qi_stop(&u), 0);
+	fake.nr_log = 0;
+	assert_int_equal(vtd_inval_global(&u), -EOPNOTSUPP);
+	assert_int_equal(vtd_inval_context(&u, RID, DID), -EOPNOTSUPP);
+	assert_int_equal(vtd_inval_pasid(&u, 0, DID), -EOPNOTSUPP);
+	assert_int_equal(vtd_inval_domain(&u, DID), -EOPNOTSUPP);
+	assert_int_equal(fake.nr_log, 0);
+}
+
+static void test_pasid_of_a_wrong_did_is_refused(void **state)
+{
+	(void)state;
+	probe_scalable();
+	u.caps.ndoms = 256;
+	assert_int_equal(vtd_inval_pasid(&u, 0, 256), -ERANGE);
+	assert_int_equal(fake.nr_done, 0);
+	assert_int_equal(vtd_inval_pasid(&u, 0, 255), 0);
+	fake.refuse_type = 7;
+	assert_int_equal(vtd_inval_pasid(&u, 0, DID), -EIO);
+	assert_int_equal(vtd_inval_context(&u, RID, DID), -EIO);
+}
+
+/* ---- registers ------------------------------------------------------------------------------ */
+
 #define CCMD	0x028
 #define IVA	FAKE_IRO
 #define IOTLB	(FAKE_IRO + 8)
@@ -188,6 +268,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_through_the_queue),
+		cmocka_unit_test(test_in_scalable_mode),
+		cmocka_unit_test(test_no_registers_in_scalable_mode),
+		cmocka_unit_test(test_pasid_of_a_wrong_did_is_refused),
 		cmocka_unit_test(test_through_the_registers),
 		cmocka_unit_test(test_registers_refuse),
 		cmocka_unit_test(test_wrong_did_is_refused),

@@ -38,6 +38,9 @@ static const struct { const char *name; uint64_t lo, hi; } golden[] = {
 	{ "qi.iotlb_domain",   0x000500e2, 0 },
 	{ "qi.iotlb_pages",    0x000500f2, 0x1234000 | 2 },
 	{ "qi.iotlb_leaves",   0x000500f2, 0x1234000 | 0x40 },
+	{ "qi.pc_global",      0x37, 0 },
+	{ "qi.pc_domain",      0x00050007, 0 },
+	{ "qi.pc_pasid",       0xfffff00050017, 0 },
 	{ "qi.iec_global",     0x04, 0 },
 	{ "qi.wait",           0x0000000700000025, 0x12344 },
 	{ "qi.fence",          0x45, 0 },
@@ -50,7 +53,9 @@ static void test_golden_descriptors(void **state)
 		vtd_qi_cc(VTD_G_SELECTIVE, 5, 0x18), vtd_qi_iotlb(VTD_G_GLOBAL, 0, 0, 0, false),
 		vtd_qi_iotlb(VTD_G_DOMAIN, 5, 0x1234000, 9, true),
 		vtd_qi_iotlb(VTD_G_SELECTIVE, 5, 0x1234000, 2, false),
-		vtd_qi_iotlb(VTD_G_SELECTIVE, 5, 0x1234000, 0, true), vtd_qi_iec_global(),
+		vtd_qi_iotlb(VTD_G_SELECTIVE, 5, 0x1234000, 0, true),
+		vtd_qi_pc(VTD_PC_G_GLOBAL, 0, 0), vtd_qi_pc(VTD_PC_G_DOMAIN, 5, 0),
+		vtd_qi_pc(VTD_PC_G_PASID, 5, 0xfffff), vtd_qi_iec_global(),
 		vtd_qi_wait(0x12344, 7), vtd_qi_fence(),
 	};
 
