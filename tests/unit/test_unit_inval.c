@@ -132,7 +132,7 @@ static void test_in_scalable_mode(void **state)
 	}
 }
 
-/* No register reaches the PASID cache, so the others are not asked either (1.7). */
+/* No register reaches the PASID cache, and in this mode none of them may be used (6.5.1). */
 static void test_no_registers_in_scalable_mode(void **state)
 {
 	(void)state;
