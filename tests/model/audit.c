@@ -56,6 +56,22 @@ static void note_reached(struct model_unit *u, void *ctx, enum model_table kind,
 	w->reached |= page == w->page;
 }
 
+/* Whether the directory of a cached context entry leads to @page: it is read again for every PASID
+ * that is not cached. */
+static bool directory_leads_to(uint64_t context, paddr_t page)
+{
+	const paddr_t dir = context & SPEC_SCE_PASIDDIRPTR;
+	const unsigned entries = 128U << spec_get(SPEC_SCE_PDTS, context);
+
+	for (unsigned i = 0; i < entries && model_is_ram(dir, entries * 8ULL); i++) {
+		const uint64_t de = model_cpu_read64(dir + 8 * i);
+
+		if ((de & SPEC_PDE_P) && (de & SPEC_PDE_SMPTBLPTR) == page)
+			return true;
+	}
+	return false;
+}
+
 /* Which cache still leads to @page, or NULL. */
 static const char *cached_use(const struct model_unit *u, paddr_t page)
 {
@@ -63,7 +79,8 @@ static const char *cached_use(const struct model_unit *u, paddr_t page)
 
 	/* In both modes the first word holds the address of what comes next. */
 	for (size_t i = 0; i < u->nr_contexts; i++)
-		if (!u->context[i].reason && (u->context[i].qw[0] & SPEC_CE_SSPTPTR) == page)
+		if (!u->context[i].reason && ((u->context[i].qw[0] & SPEC_CE_SSPTPTR) == page ||
+					      (!legacy && directory_leads_to(u->context[i].qw[0], page))))
 			return "the context-cache";
 	for (size_t i = 0; i < u->nr_pasids && !legacy; i++)
 		if (!u->pasid[i].reason && (u->pasid[i].qw[0] & SPEC_PE_SSPTPTR) == page)
