@@ -99,12 +99,14 @@ REGISTERS = (
            Boot("handoff.root_not_rewritten")),
     Mutant("check.queue_moved_while_on", "handoff.queue_stopped_first", (
         Edit("vtd/qi.c", """\
-	if (!rc)
-		rc = vtd_unit_command(u, VTD_GCMD_QIE, false, "GSTS.QIES");
-	return rc ? rc : enable(u, ring);
+	return rc ? rc : vtd_unit_command(u, VTD_GCMD_QIE, false, "GSTS.QIES");
 """, """\
-	return rc ? rc : enable(u, ring);
+	return rc;
 """),
+        Edit("vtd/qi.c", """\
+	if (mmio_read32(u->regs + VTD_GSTS) & VTD_GSTS_QIES)
+		return -EBUSY;
+""", ""),
         Edit("vtd/qi.c", """\
 	seen->gsts_before_iqt = mmio_read32(u->regs + VTD_GSTS);
 	mmio_write64(u->regs + VTD_IQT, 0);
@@ -371,8 +373,8 @@ RMRR_IN_USE, RMRR_LARGE, RMRR_ABSENT = stanzas.by_name(
 
 RUNS: Tuple[Mutant, ...] = (
     mutant("restore.goes_on_unsound", "F04: a failed restore falls back silently", ADOPT,
-           "\tfence_blamed(&a);\n\tadoption_report(&a);\n",
-           "\tif (a.blame.all)\n\t\tfence_blamed(&a);\n\tadoption_report(&a);\n",
+           "\tfence_blamed(&a);\n\tphase_set(",
+           "\tif (a.blame.all)\n\t\tfence_blamed(&a);\n\tphase_set(",
            Judged(ONE_OF_TWO)),
     mutant("restore.blames_everyone", "what is broken is refused as small as possible",
            "kernel/handover/prove.c",
@@ -389,7 +391,7 @@ RUNS: Tuple[Mutant, ...] = (
            "!fn->is_bridge && (!iommu_device_of(r->mmu, fn->segment, fn->rid) ||\n"
            "\t\t\t\t\t       iommu_has_rmrr(r->mmu, i)) &&", Judged(RMRR_IN_USE)),
     mutant("rmrr.end_not_mapped", "F18: the last page of a region that is no multiple of 2 MiB",
-           "kernel/machine/iommu.c", "ALIGN_UP(r->limit + 1, PAGE_SIZE) - base);",
+           "kernel/machine/iommu_bringup.c", "ALIGN_UP(r->limit + 1, PAGE_SIZE) - base);",
            "ALIGN_DOWN(r->limit, PAGE_SIZE) - base);", Judged(RMRR_LARGE)),
     mutant("rmrr.claimed", "F18: the region is given out as free memory",
            "kernel/handover/accept.c", "\tn += iommu_rmrr_ranges(r->mmu, &busy[n]);\n", "",

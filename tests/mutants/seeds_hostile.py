@@ -29,9 +29,9 @@ HOSTILES: Tuple[Mutant, ...] = (
            IN_QEMU),
     # Switching its records off makes the entry present, and lets it through: only a second shot shows.
     mutant("hostile.let_through_after_fpd", "hostile.blocked", "vtd/context.c",
-           "\tstore(&slot->lo, lo | (fpd ? VTD_CE_FPD : 0), coherent);\n",
-           "\tstore(&slot->hi, VTD_AW_48BIT, coherent);\n"
-           "\tstore(&slot->lo, lo | (fpd ? VTD_CE_FPD : 0) | FIELD_PREP(VTD_CE_TT, 2) | VTD_CE_P, coherent);\n",
+           "\tstore(&slot->lo, lo | (fpd ? VTD_CE_FPD : 0), t->coherent);\n",
+           "\tstore(&slot->hi, VTD_AW_48BIT, t->coherent);\n"
+           "\tstore(&slot->lo, lo | (fpd ? VTD_CE_FPD : 0) | FIELD_PREP(VTD_CE_TT, 2) | VTD_CE_P, t->coherent);\n",
            IN_QEMU),
     mutant("hostile.any_result_is_good", "hostile.blocked", HOSTILE,
            "d.kind->take_result(d.regs),\n\t\t\t d.kind->blocked);",

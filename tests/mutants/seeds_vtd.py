@@ -4,7 +4,7 @@ Numbers like P3 count the pitfalls of the VT-d fact sheet, F-numbers are finding
 """
 from typing import Tuple
 
-from mutant import Mutant, Unit, mutant
+from mutant import Edit, Mutant, Unit, mutant
 
 UNIT, QI, INVAL = "vtd/unit.c", "vtd/qi.c", "vtd/inval.c"
 CONTEXT, DID, SS = "vtd/context.c", "vtd/did.c", "vtd/pagetable.c"
@@ -53,10 +53,11 @@ REGISTERS: Tuple[Mutant, ...] = (
 QUEUE: Tuple[Mutant, ...] = (
     mutant("qi.stale_tail", "H5: IQT=0 before QIE=1", QI,
            "\tmmio_write64(u->regs + VTD_IQT, 0);\n", "", MODEL),
-    mutant("qi.taken_over_running", "H5: QIES=0 before IQA", QI,
-           '\tif (!rc)\n\t\trc = vtd_unit_command(u, VTD_GCMD_QIE, false, "GSTS.QIES");\n'
-           "\treturn rc ? rc : enable(u, ring);\n",
-           "\treturn rc ? rc : enable(u, ring);\n", Unit("test_unit_qi", "test_take_over")),
+    Mutant("qi.taken_over_running", "H5: QIES=0 before IQA", (
+        Edit(QI, '\treturn rc ? rc : vtd_unit_command(u, VTD_GCMD_QIE, false, "GSTS.QIES");\n',
+             "\treturn rc;\n"),
+        Edit(QI, "\tif (mmio_read32(u->regs + VTD_GSTS) & VTD_GSTS_QIES)\n\t\treturn -EBUSY;\n", ""),
+    ), Unit("test_unit_qi", "test_take_over")),
     mutant("qi.old_ring_not_closed", "H5: the last descriptor was no wait", QI,
            "\tif (!rc && old_ring_ok)\n\t\trc = close_old_ring(u);\n",
            "\t(void)old_ring_ok;\n\tif (rc > 0)\n\t\trc = close_old_ring(u);\n",
