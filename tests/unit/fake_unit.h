@@ -42,6 +42,7 @@ struct fake_unit {
 	bool refuse_commands;		/* CAIG = IAIG = 0 */
 	bool commands_stuck;		/* ICC and IVT stay set */
 	bool pmen_stuck, new_fault_on_clear;
+	bool dw_reads_zero;		/* IQA.DW, as on emulated units */
 
 	/* Evidence. */
 	struct { uint32_t reg; uint64_t v; } log[64];
@@ -228,7 +229,11 @@ uint32_t mmio_read32(paddr_t addr)
 
 uint64_t mmio_read64(paddr_t addr)
 {
-	return *fake_reg64((uint32_t)(addr - FAKE_REGS));
+	const uint32_t reg = (uint32_t)(addr - FAKE_REGS);
+
+	if (reg == 0x090 && fake.dw_reads_zero)
+		return fake.iqa & ~0x800ULL;
+	return *fake_reg64(reg);
 }
 
 void mmio_write32(paddr_t addr, uint32_t v)

@@ -142,6 +142,10 @@ static void test_reason_names(void **state)
 		{ 0x05, "write not permitted" }, { 0x06, "read not permitted" },
 		{ 0x0c, "reserved bit in paging entry" }, { 0x25, "compatibility format interrupt blocked" },
 		{ 0x33, "blocked by abort-DMA mode" },
+		{ 0x39, "root entry not present" }, { 0x41, "context entry not present" },
+		{ 0x51, "PASID directory entry not present" }, { 0x5a, "reserved bit in PASID entry" },
+		{ 0x79, "not mapped" }, { 0x85, "write not permitted" }, { 0x86, "read not permitted" },
+		{ 0x87, "output in the interrupt address range" },
 		{ 0x00, "unknown fault reason" }, { 0x0f, "unknown fault reason" },
 		{ 0x34, "unknown fault reason" }, { 0xff, "unknown fault reason" },
 	};
@@ -149,6 +153,33 @@ static void test_reason_names(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		assert_string_equal(vtd_fault_reason_name(names[i].reason), names[i].name);
+}
+
+/* 7.1.3: reasons of scalable mode are no others' there, and emulated units log 2, 5 and 6 in both. */
+static const struct {
+	uint8_t ttm, reason;
+	bool no_context, write, read;
+} kinds[] = {
+	{ VTD_TTM_LEGACY, 0x01, false, false, false },	 { VTD_TTM_LEGACY, 0x02, true, false, false },
+	{ VTD_TTM_LEGACY, 0x05, false, true, false },	 { VTD_TTM_LEGACY, 0x06, false, false, true },
+	{ VTD_TTM_LEGACY, 0x41, false, false, false },	 { VTD_TTM_LEGACY, 0x79, false, false, false },
+	{ VTD_TTM_LEGACY, 0x85, false, false, false },	 { VTD_TTM_LEGACY, 0x86, false, false, false },
+	{ VTD_TTM_SCALABLE, 0x02, true, false, false },	 { VTD_TTM_SCALABLE, 0x05, false, true, false },
+	{ VTD_TTM_SCALABLE, 0x06, false, false, true },	 { VTD_TTM_SCALABLE, 0x41, true, false, false },
+	{ VTD_TTM_SCALABLE, 0x51, false, false, false }, { VTD_TTM_SCALABLE, 0x59, false, false, false },
+	{ VTD_TTM_SCALABLE, 0x79, false, true, true },	 { VTD_TTM_SCALABLE, 0x7a, false, false, false },
+	{ VTD_TTM_SCALABLE, 0x85, false, true, false },	 { VTD_TTM_SCALABLE, 0x86, false, false, true },
+};
+
+static void test_what_a_reason_says(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		print_message("# mode %u, reason %02x\n", kinds[i].ttm, kinds[i].reason);
+		assert_int_equal(vtd_fault_of_no_context(kinds[i].ttm, kinds[i].reason), kinds[i].no_context);
+		assert_int_equal(vtd_fault_of_permission(kinds[i].ttm, kinds[i].reason, false), kinds[i].write);
+		assert_int_equal(vtd_fault_of_permission(kinds[i].ttm, kinds[i].reason, true), kinds[i].read);
+	}
 }
 
 int main(void)
@@ -160,6 +191,7 @@ int main(void)
 		cmocka_unit_test(test_more_than_the_caller_holds),
 		cmocka_unit_test(test_clear),
 		cmocka_unit_test(test_reason_names),
+		cmocka_unit_test(test_what_a_reason_says),
 	};
 
 	return cmocka_run_group_tests_name("vtd faults", tests, NULL, NULL);

@@ -251,6 +251,55 @@ static void test_take_over(void **state)
 	}
 }
 
+/* IQA does not say how wide the descriptors are; the table mode does. */
+static void test_take_over_where_dw_reads_zero(void **state)
+{
+	const uint64_t *wait;
+
+	(void)state;
+	probe(VTD_TTM_SCALABLE);
+	fake.rtaddr = fake.latched_root;
+	fake.dw_reads_zero = true;
+	fake.iqa = OLD_RING | DW;
+	fake.iqh = fake.iqt = 0xfe0;
+	fake.gsts = FAKE_QIE;
+	wait = mem_ptr(OLD_RING + 0xfe0);
+	memset(mem_ptr(OLD_RING), 0xff, PAGE_SIZE);
+	assert_int_equal(vtd_qi_take_over(&u, true, RING, STATUS), 0);
+	assert_int_equal(wait[0] & 0xff, 0x25);
+	assert_int_equal(wait[2] | wait[3], 0);
+	assert_int_equal(u.qi.takeover.old_iqa, OLD_RING | DW);
+	assert_int_equal(fake.nr_done, 2);
+	assert_int_equal(fake.iqa, RING | DW);
+	assert_int_equal(vtd_qi_submit(&u, NULL, 0), 0);
+	assert_int_equal(fake.iqt, 0x40);
+}
+
+static void test_stop_foreign(void **state)
+{
+	(void)state;
+	probe(VTD_TTM_LEGACY);
+	fake.iqa = OLD_RING | DW;
+	fake.iqh = fake.iqt = 0x40;
+	assert_int_equal(vtd_qi_stop_foreign(&u, true, STATUS), 0);	/* none runs */
+	assert_false(u.qi.takeover.was_on);
+	assert_int_equal(fake.nr_log, 0);
+	fake.gsts = FAKE_QIE | FAKE_TE;
+	assert_int_equal(vtd_qi_stop_foreign(&u, true, STATUS + 2), -EINVAL);
+	assert_int_equal(vtd_qi_stop_foreign(&u, true, 0), -EINVAL);
+	assert_int_equal(fake.nr_log, 0);
+	assert_int_equal(vtd_qi_stop_foreign(&u, true, STATUS), 0);
+	assert_true(u.qi.takeover.was_on && u.qi.takeover.wait_appended);
+	assert_int_equal(fake.gsts, FAKE_TE);
+	assert_int_equal(fake.nr_done, 1);
+	assert_int_equal(fake.iqa, OLD_RING | DW);	/* ours is set up by vtd_qi_start() */
+	assert_false(u.qi.on);
+	assert_int_equal(vtd_qi_start(&u, RING, STATUS), 0);
+	assert_int_equal(fake.iqa, RING);
+	u.caps.qi = false;
+	assert_int_equal(vtd_qi_stop_foreign(&u, true, STATUS), -EOPNOTSUPP);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -263,6 +312,8 @@ int main(void)
 		cmocka_unit_test(test_refused_at_queue_end),
 		cmocka_unit_test(test_stop),
 		cmocka_unit_test(test_take_over),
+		cmocka_unit_test(test_take_over_where_dw_reads_zero),
+		cmocka_unit_test(test_stop_foreign),
 	};
 
 	return cmocka_run_group_tests_name("vtd invalidation queue, 256 bits", tests, NULL, NULL);
