@@ -9,7 +9,8 @@ from seeds_hostile import HOSTILES
 from seeds_machine import MACHINE
 from seeds_records import RECORDS
 from seeds_restore import RESTORING
+from seeds_scalable import SCALABLE
 from seeds_vtd import VTD
 
-MUTANTS: Tuple[Mutant, ...] = (VTD + MACHINE + RECORDS + RESTORING + HANDOVER + CHECKS +
-                               EXCEPTIONS + HOSTILES)
+MUTANTS: Tuple[Mutant, ...] = (VTD + SCALABLE + MACHINE + RECORDS + RESTORING + HANDOVER +
+                               CHECKS + EXCEPTIONS + HOSTILES)

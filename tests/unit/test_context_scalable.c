@@ -201,6 +201,22 @@ static void test_each_table(void **state)
 	}
 }
 
+/* In legacy mode the upper word of a root entry leads nowhere, whatever stands in it. */
+static void test_upper_words_of_legacy_mode(void **state)
+{
+	struct seen s = { .stop_at = 0 };
+	uint64_t tables[VTD_CONTEXT_TABLE_WORDS];
+
+	(void)state;
+	fresh(true);
+	assert_int_equal(set(HIGH, 0x5000), 0);
+	t.ttm = VTD_TTM_LEGACY;
+	vtd_context_tables(&t, tables);
+	assert_int_equal(tables[0], 0);
+	assert_int_equal(vtd_context_for_each_table(&t, note, &s), 0);
+	assert_int_equal(s.n, 1);
+}
+
 /* Each half of a root entry is taken away by itself. */
 static void test_root_entries(void **state)
 {
@@ -252,6 +268,7 @@ int main(void)
 		cmocka_unit_test(test_removal_in_two_steps),
 		cmocka_unit_test(test_fpd),
 		cmocka_unit_test(test_each_table),
+		cmocka_unit_test(test_upper_words_of_legacy_mode),
 		cmocka_unit_test(test_root_entries),
 		cmocka_unit_test(test_flushes_when_not_coherent),
 	};

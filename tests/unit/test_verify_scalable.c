@@ -134,6 +134,8 @@ static void upper_half_extra(void) { ((uint64_t *)mem_ptr(u.root))[3] = ((uint64
 static void upper_half_gone(void) { ((uint64_t *)mem_ptr(u.root))[1] = 0; }
 static void upper_half_low_bit(void) { ((uint64_t *)mem_ptr(u.root))[1] |= 4; }
 static void context_extra(void) { context_words(0x0020)[0] = context_words(NIC)[0]; }
+static void context_last_of_lower(void) { context_words(0x007f)[0] = context_words(NIC)[0]; }
+static void context_last_of_upper(void) { context_words(0x00ff)[0] = context_words(NIC)[0]; }
 static void context_gone(void) { context_words(TWIN)[0] &= ~1ULL; }
 static void context_hpte(void) { context_words(NIC)[0] |= BIT64(5); }
 static void context_bit_8(void) { context_words(NIC)[0] |= BIT64(8); }
@@ -193,6 +195,8 @@ static const struct {
 	{ "scalable.upper_half_gone",      upper_half_gone,        VTD_ROOT_MISSING, 2 },
 	{ "scalable.upper_half_low_bit",   upper_half_low_bit,     VTD_ROOT_RESERVED, 1 },
 	{ "scalable.context_extra",        context_extra,          VTD_CONTEXT_UNEXPECTED, 1 },
+	{ "scalable.context_last_of_lower", context_last_of_lower, VTD_CONTEXT_UNEXPECTED, 1 },
+	{ "scalable.context_last_of_upper", context_last_of_upper, VTD_CONTEXT_UNEXPECTED, 1 },
 	{ "scalable.context_gone",         context_gone,           VTD_CONTEXT_MISSING, 1 },
 	{ "scalable.context_hpte",         context_hpte,           VTD_CONTEXT_RESERVED, 1 },
 	{ "scalable.context_bit_8",        context_bit_8,          VTD_CONTEXT_RESERVED, 1 },
