@@ -5,6 +5,7 @@ from mutant import Mutant, Unit, mutant
 
 RESTORE = "kernel/handover/restore.c"
 PLAIN = "kernel/handover/records_plain.c"
+SOURCE = "vtd/source.c"
 PROVE = "kernel/handover/prove.c"
 
 
@@ -58,7 +59,8 @@ JOINING: Tuple[Mutant, ...] = (
            "\tif (!u->root_table)\n",
            joined("test_bad_unit")),
     mutant("restore.bad_unit_not_walked", "R2: entries of a unit without a record", RESTORE,
-           "\t\tvtd_root_context_tables(root, s->context_tables);\n", "\t\tmem_ptr(root);\n",
+           "\t\tvtd_context_tables(&(struct vtd_tables){ .root = root, .ttm = r->mmu->ttm },\n"
+           "\t\t\t\t   s->context_tables);\n", "\t\tmem_ptr(root);\n",
            joined("test_bad_unit")),
     mutant("restore.bad_domain_used", "F04: the domain's record is broken, its device goes on", RESTORE,
            "\tif (r->domain_fault[rec->domain])\n", "\tif (r->domain_fault[rec->domain] && !r->mmu)\n",
@@ -100,12 +102,11 @@ DIDS: Tuple[Mutant, ...] = (
            "\td->fenced = !err;\n", "\td->fenced = true;\n", restored("test_unrecorded_did")),
     mutant("restore.dids_begun_anew", "F36: a second restore forgets what was given out since", RESTORE,
            "\tif (r->units_restored)\n\t\treturn;\n", "", restored("test_twice")),
-    mutant("restore.root_read_unseen", "F51: a table that is not preserved is read", RESTORE,
-           "\tif (!u->vtd.root || !kho_map_covers(r->map, u->vtd.root, PAGE_SIZE))\n\t\treturn false;\n", "",
+    mutant("restore.root_read_unseen", "F51: a table that is not preserved is read", SOURCE,
+           "\tif (!t->root || !page_ok(ctx, t->root))\n", "\tif (!t->root)\n",
            restored("test_unpreserved_tables")),
-    mutant("restore.context_read_unseen", "F51: a table that is not preserved is read", RESTORE,
-           "\treturn kho_map_covers(r->map, mem_read64(&root->lo) & VTD_RE_CTP, PAGE_SIZE) &&\n\t       !vtd",
-           "\treturn root &&\n\t       !vtd", restored("test_unpreserved_tables")),
+    mutant("restore.context_read_unseen", "F51: a table that is not preserved is read", SOURCE,
+           "\tif (!page_ok(ctx, table))\n\t\treturn -EBADMSG;\n", "", restored("test_unpreserved_tables")),
 )
 
 DEVICES: Tuple[Mutant, ...] = (
@@ -129,9 +130,9 @@ DEVICES: Tuple[Mutant, ...] = (
            "\tif (err)\n\t\tr->claimed[d->record] = RESTORE_NONE;\n", "", restored("test_retry")),
     mutant("restore.domain_before_place", "F13: a failed restore leaves its domain", RESTORE,
            "\tif (mmu->nr_devices == IOMMU_MAX_DEVICES)\n\t\treturn -ENOSPC;\n"
-           "\tdomain = restore_domain(r, rec->domain, &u->vtd.caps, why);\n"
+           "\tdomain = restore_domain(r, rec->domain, &u->vtd, why);\n"
            "\tif (domain < 0)\n\t\treturn domain;\n",
-           "\tdomain = restore_domain(r, rec->domain, &u->vtd.caps, why);\n"
+           "\tdomain = restore_domain(r, rec->domain, &u->vtd, why);\n"
            "\tif (domain < 0)\n\t\treturn domain;\n"
            "\tif (mmu->nr_devices == IOMMU_MAX_DEVICES)\n\t\treturn -ENOSPC;\n",
            restored("test_retry")),
@@ -158,28 +159,30 @@ DEVICES: Tuple[Mutant, ...] = (
            "\tif (d->page_sizes & ~caps->page_sizes)\n",
            "\tif (d->page_sizes & ~caps->page_sizes && !caps)\n", restored("test_misfits")),
     mutant("restore.coherency_not_checked", "F11: shared by units that walk differently", RESTORE,
-           "\t\treturn r->mmu->domain[shared].ss.coherent == caps->coherent ? shared : -EOPNOTSUPP;\n",
-           "\t\treturn shared;\n", restored("test_coherency")),
+           "ss.coherent == vtd_unit_snoops_ss(u) ? shared : -EOPNOTSUPP;\n",
+           "ss.coherent == vtd_unit_snoops_ss(u) ? shared : shared;\n", restored("test_coherency")),
     mutant("restore.always_coherent", "F37: a restored table is not flushed", RESTORE,
-           ".coherent = caps->coherent,\n\t};\n\tstruct iommu_domain *out",
-           ".coherent = caps != NULL,\n\t};\n\tstruct iommu_domain *out",
+           ".coherent = vtd_unit_snoops_ss(u),\n\t};\n\tstruct iommu_domain *out",
+           ".coherent = u != NULL,\n\t};\n\tstruct iommu_domain *out",
            restored("test_incoherent")),
     mutant("restore.entry_not_looked_at", "F55, F12: left alone for any domain", RESTORE,
            "\t*why = entry_fault(r, u, rec);\n", "\t*why = NULL; (void)entry_fault;\n",
            restored("test_misfits")),
     mutant("restore.entry_of_other_table", "F55: software and hardware differ", RESTORE,
-           "\tif ((e.lo & VTD_CE_SSPTPTR) != d->top_table)\n", "\tif (!d->top_table)\n",
+           "\tif (found.top != d->top_table)\n", "\tif (!d->top_table)\n",
            restored("test_misfits")),
     mutant("restore.entry_of_other_did", "F55, F09: software and hardware differ", RESTORE,
-           "\tif (FIELD_GET(VTD_CE_HI_DID, e.hi) != rec->did)\n", "\tif (!rec->did)\n",
+           "\tif (found.did != rec->did)\n", "\tif (!rec->did)\n",
            restored("test_misfits")),
-    mutant("restore.entry_of_other_type", "F12: pass-through taken for second-stage", RESTORE,
-           "\tif (FIELD_GET(VTD_CE_TT, e.lo) != VTD_TT_SS)\n", "\tif (!e.lo)\n", restored("test_misfits")),
+    mutant("restore.entry_of_other_type", "F12: pass-through taken for second-stage", SOURCE,
+           "\treturn FIELD_GET(VTD_CE_TT, e.lo) == VTD_TT_SS ? 0 : -EOPNOTSUPP;\n", "\treturn 0;\n",
+           restored("test_misfits")),
     mutant("restore.entry_of_other_width", "F11: AW", RESTORE,
-           "\tif (FIELD_GET(VTD_CE_HI_AW, e.hi) != vtd_aw_of_levels(d->top_level + 1u))\n", "\tif (!e.lo)\n",
+           "\tif (found.levels != d->top_level + 1u)\n", "\tif (!found.levels)\n",
            restored("test_misfits")),
     mutant("restore.pasids_in_legacy_mode", "F20, F33: a directory that nobody walks", RESTORE,
-           "\t    (v->pasid_dir || v->max_pasid))\n", "\t    v->pasid_dir && v->ats_enabled)\n",
+           "\tif (!scalable && (v->pasid_dir || v->max_pasid))\n",
+           "\tif (!scalable && v->pasid_dir && v->ats_enabled)\n",
            joined("test_pasids")),
     mutant("restore.ats_forgotten", "F19: device TLBs that nobody invalidates", RESTORE,
            "\tif (v->ats_enabled)\n", "\tif (v->ats_enabled && !u)\n", joined("test_fields")),
@@ -203,8 +206,8 @@ ENTRIES: Tuple[Mutant, ...] = (
            "\t\tif (p->device[i].domain == domain && n->device[i].rid != p->device[p->nr_devices - 1].rid)\n"
            "\t\t\tblame_rid(", Unit("test_prove", "test_shared")),
     mutant("prove.named_stops_all", "what is broken is refused as small as possible", PROVE,
-           " ||\n\t\t v->kind == VTD_DID_SHARED || v->kind == VTD_CONTEXT_UNEXPECTED)\n",
-           " ||\n\t\t v->kind == VTD_DID_SHARED)\n", Unit("test_prove", "test_entry_without_record")),
+           "kind == VTD_DID_SHARED || kind == VTD_CONTEXT_UNEXPECTED;\n", "kind == VTD_DID_SHARED;\n",
+           Unit("test_prove", "test_entry_without_record")),
     mutant("prove.unexpected_is_known", "R2: an entry that nobody accounts for", PROVE,
            "\t\t\treturn w->proof->blame && w->proof->blame->device[i];\n\treturn false;\n",
            "\t\t\treturn true;\n\treturn false;\n", Unit("test_prove", "test_entry_without_record")),

@@ -153,13 +153,6 @@ SOURCES: Tuple[Mutant, ...] = (
            "\tif (rc)\n\t\treturn rc;\n\t*s = *now;\n",
            "\tif (rc > 0)\n\t\treturn rc;\n\t*s = *now;\n",
            Unit("test_source", "test_replace_refusals")),
-    mutant("source.block_not_flushed", "F27: a blocked device is still cached", SOURCE,
-           "\tif (!rc)\n\t\trc = vtd_inval_global(u);\n\treturn rc ? rc : vtd_context_zero(&t, rid);\n",
-           "\treturn rc ? rc : vtd_context_zero(&t, rid);\n", Unit("test_source", "test_block")),
-    mutant("source.block_zeroes_first", "F28, P16: zeroed before the invalidation", SOURCE,
-           "\tif (!rc)\n\t\trc = vtd_inval_global(u);\n\treturn rc ? rc : vtd_context_zero(&t, rid);\n",
-           "\tif (!rc)\n\t\trc = vtd_context_zero(&t, rid);\n\treturn rc ? rc : vtd_inval_global(u);\n",
-           Unit("test_source", "test_block")),
     mutant("source.block_trusts_did", "F51: an unknown entry names any DID", SOURCE,
            "\tif (!rc)\n\t\trc = vtd_inval_global(u);\n\treturn rc ? rc : vtd_context_zero(&t, rid);\n",
            "\tif (!rc)\n\t\trc = vtd_inval_context(u, rid, 0);\n"
