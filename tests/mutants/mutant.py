@@ -52,13 +52,15 @@ class Boot:
     frames: int = 3000
     rate: int = 4000
     more_nics: Tuple[str, ...] = ()
+    iommu: Mapping[str, str] = field(default_factory=lambda: {"aw-bits": "48"})
 
     def __str__(self) -> str:
         return f"boot:{self.check}" + (f" ({self.code:02x}h)" if self.code != FAILED else "")
 
     def key(self) -> Tuple[object, ...]:
         """Mutants with one key share the run without a bug that is compared with."""
-        return (tuple(sorted(self.config.items())), self.frames, self.rate, self.more_nics)
+        return (tuple(sorted(self.config.items())), self.frames, self.rate, self.more_nics,
+                tuple(sorted(self.iommu.items())))
 
 
 @dataclass(frozen=True)

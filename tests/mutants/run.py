@@ -152,7 +152,7 @@ class Machines:
                                   WORK / TEST_FIRMWARE, WORK / SENDER, OUT / "boot")
 
     def run(self, dies: Boot, name: str) -> boot.Outcome:
-        spec = boot.Spec(machine=q.Machine(more_nics=dies.more_nics),
+        spec = boot.Spec(machine=q.Machine(more_nics=dies.more_nics, iommu=dies.iommu),
                          config={"generations": "2", **dies.config}, frames=dies.frames,
                          rate=dies.rate, trace=())
         machine = q.choose(self.bench.qemus, spec.machine)

@@ -26,6 +26,7 @@ NO_PORT = NO_STREAM | {"device.config_unchanged", "device.bus_master", "device.i
                        "device.page_requests_off", "device.ats_off"}
 # Replacing and unmapping are left out where they would only repeat what is looked for.
 PLAIN: Mapping[str, str] = {"faults": "no"}
+SCALABLE: Mapping[str, str] = {"mode": "scalable"}
 
 
 def at_jump(name: str, code: str, dies: Boot) -> Mutant:
@@ -197,6 +198,25 @@ RESTORE = (
         Edit(RESTORE_C, RESERVE, "\terr = 0;\n"),
         Edit(RESTORE_C, "\t\tvtd_dids_reserve(&u->vtd.dids, d->live_did);\n", ""),
     ), Boot("restore.fresh_did", config=PLAIN)),
+)
+
+PASIDS = (
+    # A second PASID of the NIC is live; its table's digest tells as well.
+    at_jump("check.pasid_beside", """\
+	((uint64_t *)mem_ptr(*(uint64_t *)mem_ptr(r->mmu->device[0].pasid_dir) & ~0xfffull))[8] = 1;
+""", Boot("restore.pasid_entries", also=NO_STREAM | {"memory.tables_unchanged"},
+           config=SCALABLE, iommu=stanzas.SCALABLE)),
+    # The context entry leads to a copy of the directory that the record names.
+    at_jump("check.directory_moved", """\
+	const struct vtd_tables tables = vtd_unit_tables(&r->mmu->unit[0].vtd);
+	const paddr_t copy = mem_alloc_pages(0);
+
+	memcpy(mem_ptr(copy), mem_ptr(r->mmu->device[0].pasid_dir), PAGE_SIZE);
+	*(uint64_t *)mem_ptr(vtd_context_table_of(&tables, r->mmu->device[0].rid) +
+			     vtd_context_offset(tables.ttm, r->mmu->device[0].rid)) = copy | 0x401;
+""", Boot("restore.pasid_entries",
+           also=NO_PORT | {"memory.tables_unchanged", "restore.entry_matches"},
+           config=SCALABLE, iommu=stanzas.SCALABLE)),
 )
 
 DEVICE = (
@@ -398,5 +418,5 @@ RUNS: Tuple[Mutant, ...] = (
            Judged(RMRR_ABSENT)),
 )
 
-CHECKS: Tuple[Mutant, ...] = (REGISTERS + MEMORY + RESTORE + DEVICE + STREAM + OUTGOING + LAST +
-                              RUNS)
+CHECKS: Tuple[Mutant, ...] = (REGISTERS + MEMORY + RESTORE + PASIDS + DEVICE + STREAM + OUTGOING +
+                              LAST + RUNS)

@@ -344,6 +344,120 @@ static void test_suppress_faults(void **state)
 	}
 }
 
+/* ---- what stands in memory -------------------------------------------------------------------- */
+
+static paddr_t asked[8], forbidden;
+static unsigned nr_asked;
+
+static bool page_ok(void *ctx, paddr_t page)
+{
+	assert_ptr_equal(ctx, &u);
+	assert_true(nr_asked < ARRAY_SIZE(asked));
+	asked[nr_asked++] = page;
+	return page && page != forbidden && page < MIB(16);
+}
+
+static int find(uint16_t rid, struct vtd_source *out)
+{
+	const struct vtd_tables t = vtd_unit_tables(&u);
+
+	nr_asked = 0;
+	memset(out, 0x5a, sizeof(*out));
+	return vtd_source_find(&t, rid, page_ok, &u, out);
+}
+
+/* The tables on the way to an entry, by hand.  Return: how many. */
+static unsigned tables_of(const struct vtd_source *s, paddr_t out[4])
+{
+	out[0] = u.root;
+	out[1] = word(u.root + 3 * 16 + (scalable() ? 8 : 0)) & ~0xfffULL;
+	if (!scalable())
+		return 2;
+	out[2] = s->pasid_dir;
+	out[3] = word(s->pasid_dir) & ~0xfffULL;
+	return 4;
+}
+
+static void test_find(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
+		struct vtd_source s, found;
+		paddr_t tables[4];
+		unsigned n;
+
+		fresh(modes[i]);
+		assert_int_equal(find(RID, &found), -ENOENT);		/* no table */
+		s = set(RID);
+		assert_int_equal(find(OTHER, &found), -ENOENT);		/* no entry */
+		assert_int_equal(found.did, 0);
+		assert_int_equal(find(RID, &found), 0);
+		assert_int_equal(found.top, TOP);
+		assert_int_equal(found.levels, 4);
+		assert_int_equal(found.did, DID);
+		assert_int_equal(found.pasid_dir, s.pasid_dir);
+		n = tables_of(&s, tables);
+		assert_int_equal(nr_asked, n);
+		assert_memory_equal(asked, tables, n * sizeof(tables[0]));
+	}
+}
+
+static void test_find_reads_what_it_may(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
+		struct vtd_source s, found;
+		paddr_t tables[4];
+		unsigned n;
+
+		fresh(modes[i]);
+		s = set(RID);
+		n = tables_of(&s, tables);
+		for (unsigned k = 0; k < n; k++) {
+			forbidden = tables[k];
+			assert_int_equal(find(RID, &found), -EBADMSG);
+			assert_int_equal(nr_asked, k + 1);
+		}
+		forbidden = 0;
+		u.root = 0;
+		assert_int_equal(find(RID, &found), -EBADMSG);
+		assert_int_equal(nr_asked, 0);
+	}
+}
+
+static uint64_t *pasid_slot(const struct vtd_source *s)
+{
+	return mem_ptr(word(s->pasid_dir) & ~0xfffULL);
+}
+
+/* Present, but nothing that this library writes: its DID may be cached all the same. */
+static void test_find_another_type(void **state)
+{
+	struct vtd_source s, found;
+
+	(void)state;
+	fresh(VTD_TTM_LEGACY);
+	set(RID);
+	*(uint64_t *)mem_ptr((word(u.root + 3 * 16) & ~0xfffULL) + 0x98 * 16) |= 2 << 2;	/* pass-through */
+	assert_int_equal(find(RID, &found), -EOPNOTSUPP);
+	assert_int_equal(found.did, DID);
+
+	fresh(VTD_TTM_SCALABLE);
+	s = set(RID);
+	for (unsigned pgtt = 0; pgtt < 8; pgtt++) {
+		pasid_slot(&s)[0] = TOP | pgtt << 6 | 2 << 2 | 1;
+		assert_int_equal(find(RID, &found), pgtt == 2 ? 0 : -EOPNOTSUPP);
+		assert_int_equal(found.did, DID);
+	}
+	pasid_slot(&s)[0] = TOP | 0x88;		/* the entry is not present */
+	assert_int_equal(find(RID, &found), -EOPNOTSUPP);
+	assert_int_equal(found.did, DID);
+	*(uint64_t *)mem_ptr(s.pasid_dir) &= ~1ULL;
+	assert_int_equal(find(RID, &found), -EOPNOTSUPP);
+	assert_int_equal(found.did, 0);
+	assert_int_equal(found.pasid_dir, s.pasid_dir);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -357,6 +471,9 @@ int main(void)
 		cmocka_unit_test(test_replace),
 		cmocka_unit_test(test_replace_refusals),
 		cmocka_unit_test(test_suppress_faults),
+		cmocka_unit_test(test_find),
+		cmocka_unit_test(test_find_reads_what_it_may),
+		cmocka_unit_test(test_find_another_type),
 	};
 
 	return cmocka_run_group_tests_name("vtd source ids", tests, NULL, NULL);
