@@ -11,10 +11,12 @@ FORMATS, CONTEXT, PASID, SOURCE = "vtd/formats.h", "vtd/context.c", "vtd/pasid.c
 QI, INVAL, UNIT, CAPS = "vtd/qi.c", "vtd/inval.c", "vtd/unit.c", "vtd/caps.c"
 FAULT, VERIFY = "vtd/fault.c", "vtd/verify.c"
 IOMMU, BRINGUP = "kernel/machine/iommu.c", "kernel/machine/iommu_bringup.c"
+RESTORE = "kernel/handover/restore.c"
 FLUSHED = "memory.tables_flushed"
 DRIVER, KERNEL, MODES = (Unit("test_model_driver"), Unit("test_model_iommu"), Unit("test_model_modes"))
 REPLACED = Unit("test_model_driver", "test_replace_with_dma_at_every_step")
 WALKED = Unit("test_verify_scalable", "test_each_violation")
+MISFIT = Unit("test_restore_scalable", "test_misfits")
 
 
 def compared(name: str, stands_for: str, old: str, new: str = "") -> Mutant:
@@ -386,4 +388,19 @@ PROOFS: Tuple[Mutant, ...] = (
              "\t\tif (r->ttm == VTD_TTM_LEGACY && i % 2)\n\t\t\tcheck_upper_word(r, i);\n\t\telse if (i % 2 == 0)\n"),
 )
 
-SCALABLE: Tuple[Mutant, ...] = (WORDS + STRUCTURES + SOURCES + QUEUE + INVALIDATION + MODE + PROOFS)
+RESTORED: Tuple[Mutant, ...] = (
+    mutant("restore.no_directory_needed", "F33: a record without a directory", RESTORE,
+           "\tif (scalable && !v->pasid_dir)\n", "\tif (scalable && v->ats_enabled)\n", MISFIT),
+    mutant("restore.directory_of_any_size", "F31, F32: a directory that is read beyond its end", RESTORE,
+           "\tif (scalable && v->max_pasid != VTD_PASID_DIR_PASIDS)\n", "\tif (scalable && !v->max_pasid)\n",
+           MISFIT),
+    mutant("restore.directory_not_compared", "F20: software's directory is not the hardware's", RESTORE,
+           "\tif (found.pasid_dir != rec->vtd.pasid_dir)\n", "\tif (!found.pasid_dir && rec->vtd.pasid_dir)\n",
+           MISFIT),
+    mutant("restore.directory_lost", "F20, F33: restored without its directory", RESTORE,
+           ".owner_token = rec->owner_token, .pasid_dir = rec->vtd.pasid_dir,\n",
+           ".owner_token = rec->owner_token,\n", Unit("test_restore_scalable", "test_restored")),
+)
+
+SCALABLE: Tuple[Mutant, ...] = (WORDS + STRUCTURES + SOURCES + QUEUE + INVALIDATION + MODE + PROOFS +
+                                RESTORED)
