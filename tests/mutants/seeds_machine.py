@@ -106,7 +106,7 @@ DEVICES: Tuple[Mutant, ...] = (
            Unit("test_iommu", "test_live_entry")),
     mutant("iommu.block_not_flushed", "F27: a blocked device is still cached", SOURCE,
            "\tif (!rc)\n\t\trc = vtd_inval_global(u);\n\treturn rc ? rc : vtd_context_zero(&t, rid);\n",
-           "\treturn rc ? rc : vtd_context_zero(&t, rid);\n", Unit("test_iommu", "test_block")),
+           "\treturn rc ? rc : vtd_context_zero(&t, rid);\n", Unit("test_source", "test_block")),
     mutant("iommu.block_zeroes_first", "F28, P16: zeroed before the invalidation", SOURCE,
            "\tif (!rc)\n\t\trc = vtd_inval_global(u);\n\treturn rc ? rc : vtd_context_zero(&t, rid);\n",
            "\tif (!rc)\n\t\trc = vtd_context_zero(&t, rid);\n\treturn rc ? rc : vtd_inval_global(u);\n",
