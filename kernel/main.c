@@ -217,6 +217,10 @@ static void unit_failed(const struct run *r, int err)
 				    (unsigned long long)r->mmu->unit[i].vtd.failed_value);
 	if (err == -ENOMEM)
 		verdict_end(VERDICT_MEMORY, "no memory left for translation tables");
+	if (err == -ENOSPC)
+		verdict_end(VERDICT_MEMORY,
+			    "firmware names more devices with memory of their own (RMRR) than this version has room for: %u domains, %u source ids",
+			    IOMMU_MAX_DOMAINS, IOMMU_MAX_DEVICES);
 	verdict_end(err == -ETIMEDOUT ? VERDICT_TIMEOUT : VERDICT_NO_VTD,
 		    "VT-d cannot be brought up (error %d): no usable table width, or a unit refused a command",
 		    -err);
@@ -273,6 +277,9 @@ static void start_port(struct run *r, size_t fn)
 	phase_set("starting the NIC");
 	err = port_prepare(p, r->mmu, r->bi, fn, (uint16_t)(r->nr_ports + 1),
 			   r->cfg.domains == DOMAINS_SHARED && r->nr_ports ? &r->port[0] : NULL);
+	if (err == -ENOSPC)
+		verdict_end(VERDICT_MEMORY, "no domain or domain id is left for NIC %02x:%02x.%x; devices with an RMRR have them",
+			    PCI_BUS(nic->rid), PCI_DEV(nic->rid), PCI_FN(nic->rid));
 	if (err == -ENOMEM)
 		verdict_end(VERDICT_MEMORY, "no memory left for the NIC's rings and buffers; it needs 10 MiB in one piece");
 	if (!err)

@@ -20,7 +20,8 @@ struct vtd_caps {
 	bool plmr, phmr;	/* protected low, high memory region */
 	bool drain_read, drain_write;
 	bool esrtps;		/* SRTP invalidates all caches itself */
-	bool coherent;		/* ECAP.C: hardware snoops the legacy-mode tables */
+	bool coherent;		/* ECAP.C: snooped are root, context and PASID tables, and second-stage
+				 * tables in legacy mode */
 	bool qi, ir, pt, sc, prs, pms;
 	bool scalable_ss;	/* scalable mode with second-stage tables: SMTS and SSTS */
 	bool smpwcs;		/* their walks can be made to snoop; ECAP.C does not cover them */

@@ -78,6 +78,8 @@ int vtd_context_set(const struct vtd_tables *t, uint16_t rid, struct vtd_context
 	}
 	if (mem_read64(&slot->lo) & VTD_CE_P)
 		return -EEXIST;
+	for (unsigned i = 2; i < vtd_context_bytes(t->ttm) / sizeof(uint64_t); i++)
+		store((uint64_t *)slot + i, 0, t->coherent);
 	store(&slot->hi, entry.hi, t->coherent);
 	mem_barrier();
 	store(&slot->lo, entry.lo, t->coherent);
@@ -102,8 +104,8 @@ int vtd_context_zero(const struct vtd_tables *t, uint16_t rid)
 		return -ENOENT;
 	if (mem_read64(&slot->lo) & VTD_CE_P)
 		return -EBUSY;
-	store(&slot->lo, 0, t->coherent);
-	store(&slot->hi, 0, t->coherent);
+	for (unsigned i = 0; i < vtd_context_bytes(t->ttm) / sizeof(uint64_t); i++)
+		store((uint64_t *)slot + i, 0, t->coherent);
 	return 0;
 }
 
@@ -136,8 +138,9 @@ int vtd_context_set_fpd(const struct vtd_tables *t, uint16_t rid, bool fpd)
 	struct vtd_context_entry *slot = context_slot(t, rid);
 	uint64_t lo;
 
-	if (!slot)
-		return -ENOENT;
+	if (!slot && add_context_table(t, rid))
+		return -ENOMEM;
+	slot = context_slot(t, rid);
 	lo = mem_read64(&slot->lo) & ~VTD_CE_FPD;
 	store(&slot->lo, lo | (fpd ? VTD_CE_FPD : 0), t->coherent);
 	return 0;

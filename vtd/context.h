@@ -35,8 +35,8 @@ int vtd_context_zero(const struct vtd_tables *t, uint16_t rid);
  * scalable mode. */
 int vtd_context_replace(const struct vtd_tables *t, uint16_t rid, struct vtd_context_entry entry);
 
-/* Fault processing disable, also in an entry that is not present.
- * Return: 0; -ENOENT no context table. */
+/* Fault processing disable, also in an entry that is not present.  Adds the context table: faults
+ * of a root entry that is not present cannot be switched off. Return: 0; -ENOMEM. */
 int vtd_context_set_fpd(const struct vtd_tables *t, uint16_t rid, bool fpd);
 
 /* The entry as it stands, present or not. Return: 0; -ENOENT no context table. */

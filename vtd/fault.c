@@ -69,8 +69,10 @@ int vtd_fault_clear(struct vtd_unit *u)
 
 bool vtd_fault_of_no_context(uint8_t ttm, uint8_t reason)
 {
-	return reason == VTD_REASON_CONTEXT_NOT_PRESENT ||
-	       (ttm == VTD_TTM_SCALABLE && reason == VTD_REASON_S_CONTEXT_NOT_PRESENT);
+	if (reason == VTD_REASON_ROOT_NOT_PRESENT || reason == VTD_REASON_CONTEXT_NOT_PRESENT)
+		return true;
+	return ttm == VTD_TTM_SCALABLE && (reason == VTD_REASON_S_ROOT_NOT_PRESENT ||
+					   reason == VTD_REASON_S_CONTEXT_NOT_PRESENT);
 }
 
 bool vtd_fault_of_permission(uint8_t ttm, uint8_t reason, bool is_read)

@@ -10,9 +10,11 @@ struct vtd_unit;
 
 /* Reasons that are expected somewhere (VT-d, "Fault Reason Encodings"); in scalable mode there are
  * others for the same, and emulated units that use those of legacy mode all the same. */
+#define VTD_REASON_ROOT_NOT_PRESENT	0x01
 #define VTD_REASON_CONTEXT_NOT_PRESENT	0x02
 #define VTD_REASON_WRITE		0x05	/* no write permission, or not mapped */
 #define VTD_REASON_READ			0x06
+#define VTD_REASON_S_ROOT_NOT_PRESENT	0x39
 #define VTD_REASON_S_CONTEXT_NOT_PRESENT 0x41
 #define VTD_REASON_S_NOT_MAPPED		0x79
 #define VTD_REASON_S_WRITE		0x85
@@ -41,7 +43,8 @@ int vtd_fault_read_all(const struct vtd_unit *u, struct vtd_fault *recs, size_t 
  * which new faults can cause as well. */
 int vtd_fault_clear(struct vtd_unit *u);
 
-/* Whether the reason says, in this table mode, that the source id has no context entry. */
+/* Whether the reason says, in this table mode, that the source id has no context entry, or not even
+ * a context table. */
 bool vtd_fault_of_no_context(uint8_t ttm, uint8_t reason);
 
 /* Whether it says that the table does not permit a read or a write, or maps nothing there. */

@@ -110,11 +110,15 @@ static_assert(VTD_PE_BYTES * VTD_PASIDS_PER_TABLE == PAGE_SIZE, "PASID table");
 /* PASIDs that such a directory covers. */
 #define VTD_PASID_DIR_PASIDS	(VTD_PASID_DIR_ENTRIES * VTD_PASIDS_PER_TABLE)
 
-/* Offset of a source id's entry in its context table. */
+/* A source id's entry in its context table: its length and its offset. */
+static inline unsigned vtd_context_bytes(uint8_t ttm)
+{
+	return ttm == VTD_TTM_SCALABLE ? VTD_SCE_BYTES : sizeof(struct vtd_context_entry);
+}
+
 static inline unsigned vtd_context_offset(uint8_t ttm, uint16_t rid)
 {
-	return ttm == VTD_TTM_SCALABLE ? (rid & 0x7fu) * VTD_SCE_BYTES
-				       : (rid & 0xffu) * sizeof(struct vtd_context_entry);
+	return (rid & (ttm == VTD_TTM_SCALABLE ? 0x7fu : 0xffu)) * vtd_context_bytes(ttm);
 }
 
 static inline struct vtd_context_entry vtd_scalable_context_entry(paddr_t pasid_dir)

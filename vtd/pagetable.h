@@ -33,7 +33,7 @@ struct vtd_ss {
 /* A table with nothing mapped. Return: 0; -EINVAL @fmt; -ENOMEM. */
 int vtd_ss_init(struct vtd_ss *ss, const struct vtd_ss_format *fmt);
 
-/* Take over a table found in memory, verified before. @table_pages as recorded or counted.
+/* Take over a table found in memory, which is verified before anything is mapped. @table_pages as recorded or counted.
  * Return: 0; -EINVAL @fmt or @top. */
 int vtd_ss_adopt(struct vtd_ss *ss, const struct vtd_ss_format *fmt, paddr_t top,
 		 uint64_t table_pages);

@@ -59,15 +59,19 @@ static void clear_queue_errors(struct vtd_unit *u)
 		mmio_write32(u->regs + VTD_FSTS, errors);
 }
 
+static void log_queue_error(const struct vtd_unit *u, uint32_t fsts)
+{
+	platform_log("vtd%u: invalidation queue error: FSTS 0x%x IQH 0x%llx IQERCD 0x%llx", u->index,
+		     fsts, (unsigned long long)mmio_read64(u->regs + VTD_IQH),
+		     (unsigned long long)mmio_read64(u->regs + VTD_IQERCD));
+}
+
 /* VT-d 6.5.2.10, 6.5.2.11: a refused descriptor is overwritten with a harmless one, because the
  * hardware fetches the same slot again once IQE is cleared.  After ITE it goes on by itself. */
 static void recover(struct vtd_unit *u, const struct ring *r, uint32_t fsts)
 {
 	const uint64_t head = mmio_read64(u->regs + VTD_IQH) & VTD_IQ_OFFSET;
 
-	platform_log("vtd%u: invalidation queue error: FSTS 0x%x IQH 0x%llx IQERCD 0x%llx", u->index,
-		     fsts, (unsigned long long)head,
-		     (unsigned long long)mmio_read64(u->regs + VTD_IQERCD));
 	if ((fsts & VTD_FSTS_IQE) && head + r->step <= r->bytes)
 		put(r, ALIGN_DOWN(head, r->step), vtd_qi_fence());
 	mmio_write32(u->regs + VTD_FSTS, fsts & QUEUE_ERRORS);
@@ -87,6 +91,8 @@ static int await_status(struct vtd_unit *u, const struct ring *r, uint32_t data)
 		if (mem_read32(status) == data)
 			break;
 		if (fsts & (VTD_FSTS_IQE | VTD_FSTS_ITE)) {
+			if (!rc)	/* a unit may refuse whatever it is given, poll after poll */
+				log_queue_error(u, fsts);
 			recover(u, r, fsts);
 			rc = -EIO;
 			if (fsts & VTD_FSTS_ITE)

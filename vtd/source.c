@@ -30,6 +30,10 @@ static int find_pasid(struct vtd_context_entry e, bool (*page_ok)(void *ctx, pad
 	struct vtd_pasid_entry pe;
 	uint64_t de;
 
+	/* Requests of other kinds, or with another PASID, would be translated by what is not seen here. */
+	if ((e.lo & (VTD_SCE_DTE | VTD_SCE_PASIDE | VTD_SCE_PRE)) || e.hi ||
+	    FIELD_GET(VTD_SCE_PDTS, e.lo) != VTD_PASID_DIR_PDTS)
+		return -EOPNOTSUPP;
 	out->pasid_dir = e.lo & VTD_SCE_PASIDDIRPTR;
 	if (!page_ok(ctx, out->pasid_dir))
 		return -EBADMSG;
@@ -96,13 +100,10 @@ int vtd_source_clear(struct vtd_unit *u, uint16_t rid, uint16_t did)
 int vtd_source_block(struct vtd_unit *u, uint16_t rid)
 {
 	const struct vtd_tables t = vtd_unit_tables(u);
-	int rc = vtd_context_clear_present(&t, rid);
+	const bool was_present = !vtd_context_clear_present(&t, rid);
+	const int rc = vtd_inval_global(u);
 
-	if (rc == -ENOENT)
-		return 0;
-	if (!rc)
-		rc = vtd_inval_global(u);
-	return rc ? rc : vtd_context_zero(&t, rid);
+	return rc || !was_present ? rc : vtd_context_zero(&t, rid);
 }
 
 void vtd_source_free_tables(struct vtd_source *s)

@@ -41,8 +41,8 @@ int vtd_source_set(struct vtd_unit *u, uint16_t rid, struct vtd_source *s);
  */
 int vtd_source_clear(struct vtd_unit *u, uint16_t rid, uint16_t did);
 
-/* The same for an entry of which nothing is believed, its DID included: everything is
- * invalidated.  Return: 0, also if there was no entry; as vtd_inval_global(). */
+/* The same for an entry of which nothing is believed, its DID included: everything is invalidated,
+ * also if there is no entry, since one may be cached.  Return: as vtd_inval_global(). */
 int vtd_source_block(struct vtd_unit *u, uint16_t rid);
 
 /* PASID structures of a source that was cleared without error. */
@@ -55,7 +55,7 @@ int vtd_source_replace(struct vtd_unit *u, uint16_t rid, struct vtd_source *s,
 		       const struct vtd_source *now);
 
 /* No more fault records for a source id that has no entry.
- * Return: 0; -ENOENT no context table; as vtd_inval_global(). */
+ * Return: as vtd_context_set_fpd(), vtd_inval_global(). */
 int vtd_source_suppress_faults(struct vtd_unit *u, uint16_t rid);
 
 #endif

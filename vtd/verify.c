@@ -70,7 +70,7 @@ static bool may_read(struct run *r, paddr_t page, const struct vtd_device_snapsh
 		return false;
 	}
 	if (page == 0 || !IS_ALIGNED(page, PAGE_SIZE) || !r->v->page_ok(r->v->ctx, page)) {
-		bad.kind = VTD_TABLE_PAGE;
+		bad.kind = dev ? VTD_PASID_PAGE : VTD_TABLE_PAGE;
 		violate(r, bad);
 		return false;
 	}
@@ -119,7 +119,7 @@ static void check_device_snapshot(struct run *r, const struct vtd_device_snapsho
 		violate(r, bad);
 	}
 	if ((dev->pasid_dir != 0) != (r->ttm == VTD_TTM_SCALABLE)) {
-		bad.kind = VTD_BAD_SNAPSHOT;
+		bad.kind = VTD_PASID_TABLE;
 		bad.found = dev->pasid_dir;
 		violate(r, bad);
 	}
@@ -187,7 +187,8 @@ static void check_legacy_entry(struct run *r, paddr_t table, const struct vtd_de
 {
 	struct vtd_violation bad = { .rid = dev->rid, .domain = dev->domain, .page = table };
 
-	compare(r, &bad, VTD_CONTEXT_RESERVED, qw[0] & (VTD_CE_LO_RSVD | r->addr_rsvd), 0);
+	/* FPD would hide the faults that this device is asked about. */
+	compare(r, &bad, VTD_CONTEXT_RESERVED, qw[0] & (VTD_CE_FPD | VTD_CE_LO_RSVD | r->addr_rsvd), 0);
 	compare(r, &bad, VTD_CONTEXT_RESERVED, qw[1] & VTD_CE_HI_RSVD, 0);
 	compare(r, &bad, VTD_CONTEXT_TT, FIELD_GET(VTD_CE_TT, qw[0]), VTD_TT_SS);
 	check_target(r, &bad, dev, FIELD_GET(VTD_CE_HI_DID, qw[1]), qw[0] & VTD_CE_SSPTPTR,
@@ -207,7 +208,7 @@ static void check_pasid_entry(struct run *r, struct vtd_violation *bad,
 			      const struct vtd_device_snapshot *dev, const uint64_t *table)
 {
 	const uint64_t qw0 = mem_read64(&table[0]), qw1 = mem_read64(&table[1]);
-	const uint64_t lo = VTD_PE_P | VTD_PE_FPD | VTD_PE_AW | VTD_PE_PGTT | VTD_PE_SSPTPTR;
+	const uint64_t lo = VTD_PE_P | VTD_PE_AW | VTD_PE_PGTT | VTD_PE_SSPTPTR;
 	const uint64_t hi = VTD_PE_HI_DID | (r->caps.smpwcs ? VTD_PE_HI_PWSNP : 0) |
 			    (r->caps.sc ? VTD_PE_HI_PGSNP : 0);
 	uint64_t rest = 0;
@@ -255,7 +256,7 @@ static void check_scalable_entry(struct run *r, paddr_t table, const struct vtd_
 	const uint64_t never = VTD_SCE_DTE | VTD_SCE_PASIDE | VTD_SCE_PRE;
 	const paddr_t dir = qw[0] & VTD_SCE_PASIDDIRPTR;
 
-	compare(r, &bad, VTD_CONTEXT_RESERVED, qw[0] & (VTD_SCE_LO_RSVD | r->addr_rsvd), 0);
+	compare(r, &bad, VTD_CONTEXT_RESERVED, qw[0] & (VTD_SCE_FPD | VTD_SCE_LO_RSVD | r->addr_rsvd), 0);
 	compare(r, &bad, VTD_CONTEXT_RESERVED, mem_read64(&qw[1]) | mem_read64(&qw[2]) |
 		mem_read64(&qw[3]), 0);
 	compare(r, &bad, VTD_CONTEXT_TT, qw[0] & never, 0);
@@ -467,6 +468,7 @@ static const char *const names[VTD_VIOLATION_KINDS] = {
 	[VTD_CONTEXT_AW] = "address width differs",
 	[VTD_CONTEXT_DID] = "domain id differs",
 	[VTD_PASID_TABLE] = "PASID directory differs",
+	[VTD_PASID_PAGE] = "PASID table in a page that is not allowed",
 	[VTD_PASID_UNEXPECTED] = "PASID entry beside the one in use",
 	[VTD_PASID_MISSING] = "PASID entry not present",
 	[VTD_PASID_RESERVED] = "reserved bits in PASID entry",

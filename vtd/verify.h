@@ -18,15 +18,16 @@ enum vtd_violation_kind {
 	VTD_ROOT_RESERVED,	/* reserved bits in a root entry */
 	VTD_CONTEXT_UNEXPECTED,	/* context entry present for no known device */
 	VTD_CONTEXT_MISSING,	/* a known device's entry is not present */
-	VTD_CONTEXT_RESERVED,	/* reserved bits in a context entry */
+	VTD_CONTEXT_RESERVED,	/* reserved bits in a known device's context entry, or FPD */
 	VTD_CONTEXT_TT,		/* translation type differs */
 	VTD_CONTEXT_TABLE,	/* SSPTPTR differs */
 	VTD_CONTEXT_AW,		/* address width differs */
 	VTD_CONTEXT_DID,	/* DID differs */
 	VTD_PASID_TABLE,	/* PASIDDIRPTR or PDTS differs */
+	VTD_PASID_PAGE,		/* a PASID directory or table lies where no table may lie */
 	VTD_PASID_UNEXPECTED,	/* a PASID entry is present beside that of RID_PASID */
 	VTD_PASID_MISSING,	/* that one is not present */
-	VTD_PASID_RESERVED,	/* reserved bits in a PASID directory or table entry */
+	VTD_PASID_RESERVED,	/* reserved bits in a PASID directory or table entry, or FPD */
 	VTD_PASID_TYPE,		/* PGTT or PWSNP differs */
 	VTD_TABLE_PAGE,		/* a table lies where no table may lie; it was not read */
 	VTD_SS_RESERVED_BITS,	/* reserved bits in a second-stage entry */

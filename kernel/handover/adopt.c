@@ -14,14 +14,6 @@
 
 /* ---- adopt: registers and queues ------------------------------------------------------ */
 
-static struct iommu_unit *unit_at(struct iommu *mmu, paddr_t regs)
-{
-	for (size_t i = 0; i < mmu->nr_units; i++)
-		if (mmu->unit[i].used && mmu->unit[i].vtd.regs == regs)
-			return &mmu->unit[i];
-	return NULL;
-}
-
 /* Compare what was read before anything was written.  Return: NULL if the unit translates by the
  * tables that were handed over, or the check that says that it does not. */
 static const char *compare_registers(const struct iommu_unit *u, const struct node_unit_ser *was,
@@ -32,6 +24,8 @@ static const char *compare_registers(const struct iommu_unit *u, const struct no
 
 	check_ok(CHECK_HANDOFF_TRANSLATION_ON, (u->found.gsts & on) == on, "vtd%u GSTS is %08x",
 		 was->index, u->found.gsts);
+	check_eq(CHECK_HANDOFF_UNIT_UNCHANGED, "VER",
+		 (uint32_t)u->vtd.caps.ver_major << 4 | u->vtd.caps.ver_minor, was->ver);
 	check_eq(CHECK_HANDOFF_UNIT_UNCHANGED, "CAP", u->vtd.caps.cap, was->cap);
 	check_eq(CHECK_HANDOFF_UNIT_UNCHANGED, "ECAP", u->vtd.caps.ecap, was->ecap);
 	check_eq(CHECK_HANDOFF_UNIT_UNCHANGED, "IRTA", u->found.irta, was->irta);
@@ -48,21 +42,30 @@ static const char *compare_registers(const struct iommu_unit *u, const struct no
 	return NULL;
 }
 
+static _Noreturn void refuse_unit(const char *fault, paddr_t regs, uint64_t value)
+{
+	struct kho_refusal why;
+
+	kho_refuse(&why, -EBADMSG, "remapping unit", fault, regs, value);
+	adoption_refuse(&why);
+}
+
 /* Before anything is written to any of them. */
 static void compare_units(const struct adoption *a)
 {
+	const struct iommu *mmu = a->r->mmu;
+
 	for (uint32_t i = 0; i < a->n->nr_units; i++) {
 		const struct node_unit_ser *was = &a->n->unit[i];
-		const struct iommu_unit *u = unit_at(a->r->mmu, was->regs_pa);
-		const char *fault = u ? compare_registers(u, was, a->r->mmu->ttm) : "is gone";
-		struct kho_refusal why;
+		const struct iommu_unit *u = iommu_unit_at(a->r->mmu, was->regs_pa);
+		const char *fault = u ? compare_registers(u, was, mmu->ttm) : "is gone";
 
-		if (!fault)
-			continue;
-		kho_refuse(&why, -EBADMSG, "remapping unit", fault, was->regs_pa,
-			   u ? u->found.rtaddr : 0);
-		adoption_refuse(&why);
+		if (fault)
+			refuse_unit(fault, was->regs_pa, u ? u->found.rtaddr : 0);
 	}
+	for (size_t i = 0; i < mmu->nr_units; i++)
+		if (mmu->unit[i].used && !node_names_unit(a->n, mmu->unit[i].vtd.regs))
+			refuse_unit("was not handed over", mmu->unit[i].vtd.regs, mmu->unit[i].found.rtaddr);
 }
 
 static bool ring_is_preserved(const struct adoption *a, uint64_t iqa)
@@ -96,7 +99,7 @@ static void take_over_queue(const struct adoption *a, struct iommu_unit *u)
 static void adopt_queues(const struct adoption *a)
 {
 	for (uint32_t i = 0; i < a->n->nr_units; i++) {
-		struct iommu_unit *u = unit_at(a->r->mmu, a->n->unit[i].regs_pa);
+		struct iommu_unit *u = iommu_unit_at(a->r->mmu, a->n->unit[i].regs_pa);
 
 		take_over_queue(a, u);
 	}
@@ -167,27 +170,51 @@ static void fence(struct adoption *a, uint32_t device)
 		if (r->port[i].nic.segment == d->segment && r->port[i].nic.rid == d->rid)
 			run_drop_port(r, i);
 	err = restore_fence(&a->restore, device);
-	platform_log("adopt: %02x:%02x.%x is fenced (error %d)", PCI_BUS(d->rid), PCI_DEV(d->rid),
-		     PCI_FN(d->rid), -err);
+	check_ok(CHECK_RESTORE_CONTEXT_ENTRIES, !err, "%04x cannot be fenced (error %d)", d->rid, -err);
+	platform_log("adopt: %02x:%02x.%x is fenced", PCI_BUS(d->rid), PCI_DEV(d->rid), PCI_FN(d->rid));
+}
+
+/* All source ids of a function go together: what reaches memory under one does under the others. */
+static void blame_aliases(struct adoption *a)
+{
+	const struct iommu *mmu = a->r->mmu;
+
+	for (size_t fn = 0; fn < mmu->nr_fns; fn++) {
+		uint16_t ids[PCI_MAX_REQUESTER_IDS];
+		const size_t n = pci_requester_ids(mmu->fns, fn, ids);
+		bool any = false;
+
+		for (size_t k = 0; k < n; k++) {
+			const size_t i = node_find_device(a->n, mmu->fns[fn].segment, ids[k]);
+
+			any |= i != NODE_NO_DEVICE && a->blame.device[i];
+		}
+		for (size_t k = 0; k < n && any; k++) {
+			const size_t i = node_find_device(a->n, mmu->fns[fn].segment, ids[k]);
+
+			if (i != NODE_NO_DEVICE)
+				a->blame.device[i] = true;
+		}
+		if (any && !mmu->fns[fn].is_bridge)
+			pci_bus_master(&mmu->fns[fn], false);
+	}
 }
 
 static void fence_blamed(struct adoption *a)
 {
-	struct run *r = a->r;
+	int err;
 
-	/* Where the walk met a page that is none of ours, nothing is written through the tables. */
-	if (a->blame.all && (check_failed(CHECK_MEMORY_TABLES_PRESERVED) ||
-			     check_failed(CHECK_RESTORE_ROOT_ENTRIES))) {
-		platform_log("adopt: every bus master is off, no table is touched any more");
-		iommu_bus_masters_off(r->mmu);
-		r->nr_ports = r->mmu->nr_devices = 0;
+	if (a->blame.all) {
+		platform_log("adopt: every device is fenced: empty root tables, no old table is touched any more");
+		a->r->nr_ports = 0;
+		err = iommu_deny_all(a->r->mmu);
+		check_ok(CHECK_RESTORE_CONTEXT_ENTRIES, !err, "devices cannot be fenced (error %d)", -err);
 		return;
 	}
+	blame_aliases(a);
 	for (uint32_t i = 0; i < a->n->nr_devices; i++)
-		if (a->blame.all || a->blame.device[i])
+		if (a->blame.device[i])
 			fence(a, i);
-	if (a->blame.all)
-		iommu_bus_masters_off(r->mmu);
 }
 
 void handover_adopt(struct run *r)
@@ -217,6 +244,7 @@ void handover_adopt(struct run *r)
 	adoption_confirm(&a);
 	phase_set("fencing what is to blame");
 	fence_blamed(&a);
+	adoption_quiet_hostile(&a);
 	phase_set("first poll");
 	adoption_report(&a);
 }

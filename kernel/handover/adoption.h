@@ -18,6 +18,8 @@ struct adoption {
 	struct restore restore;
 	uint64_t validated_tsc, adopted_tsc, verified_tsc;
 	struct blame blame;		/* devices that must not go on */
+	bool hostile_seen;		/* the device left hostile has a fault record */
+	size_t hostile_unit;
 	struct vtd_verify_result walked;
 };
 
@@ -33,6 +35,10 @@ void adoption_claim(const struct adoption *a);
 
 /* Everything that is linear in table entries: tables, digests, configuration, faults. */
 void adoption_confirm(struct adoption *a);
+
+/* No more records of the hostile device's faults, once its first one has been seen.  Writes to the
+ * tables, so only when those that cannot be trusted are out of use. */
+void adoption_quiet_hostile(const struct adoption *a);
 
 /* Blackout and frames of this hand-over; the first poll of the stream, so only over tables that
  * were found sound. */

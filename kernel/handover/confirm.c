@@ -26,7 +26,7 @@ static const struct prove_ids adopt_ids = {
 
 static void verify_tables(struct adoption *a)
 {
-	const struct node_digest_ser *bad;
+	const struct node_digest_ser *bad, *bad_pasid;
 
 	prove_tables(&(struct proof){
 		.mmu = a->r->mmu, .map = &a->kho.map, .picture = a->picture, .node = a->n,
@@ -34,8 +34,9 @@ static void verify_tables(struct adoption *a)
 	if (a->r->mmu->ttm == VTD_TTM_LEGACY)
 		check_skip(CHECK_RESTORE_PASID_ENTRIES, "there are none in legacy mode");
 	bad = prove_digests(a->n, NODE_DIGEST_TABLE, a->picture, &a->blame);
+	bad_pasid = prove_digests(a->n, NODE_DIGEST_PASID, a->picture, &a->blame);
 	if (!bad)
-		bad = prove_digests(a->n, NODE_DIGEST_PASID, a->picture, &a->blame);
+		bad = bad_pasid;
 	check_ok(CHECK_MEMORY_TABLES_UNCHANGED, !bad, "table page %llx changed",
 		 bad ? (unsigned long long)bad->pa : 0);
 	check_skip(CHECK_MEMORY_TABLES_FLUSHED,
@@ -161,10 +162,9 @@ static bool verify_mappings(const struct adoption *a, const struct port *p)
 /* A walk through tables that are broken would read where nothing of ours is. */
 static bool is_blamed(const struct adoption *a, const struct port *p)
 {
-	for (uint32_t i = 0; i < a->n->nr_devices; i++)
-		if (a->n->device[i].segment == p->nic.segment && a->n->device[i].rid == p->nic.rid)
-			return a->blame.all || a->blame.device[i];
-	return true;
+	const size_t i = node_find_device(a->n, p->nic.segment, p->nic.rid);
+
+	return i == NODE_NO_DEVICE || a->blame.all || a->blame.device[i];
 }
 
 static void verify_feature(enum check_id id, enum pci_feature f, const char *absent)
@@ -201,9 +201,9 @@ static bool is_hostile(const struct adoption *a, const struct iommu_unit *u, con
 	return a->n->hostile && f->rid == a->n->hostile_rid && u->vtd.segment == a->n->hostile_segment;
 }
 
-static void judge_hostile(const struct adoption *a, size_t unit, const struct vtd_fault *f)
+static void judge_hostile(struct adoption *a, size_t unit, const struct vtd_fault *f)
 {
-	struct iommu_unit *u = &a->r->mmu->unit[unit];
+	const struct iommu_unit *u = &a->r->mmu->unit[unit];
 	struct hostile_shot shot;
 
 	platform_log("vtd%zu: hostile %02x:%02x.%x was blocked, reason %x (%s), address %llx", unit,
@@ -215,14 +215,23 @@ static void judge_hostile(const struct adoption *a, size_t unit, const struct vt
 		check_eq(CHECK_HOSTILE_BLOCKED, "faulting page", f->addr, shot.addr);
 		check_eq(CHECK_HOSTILE_BLOCKED, "read", f->is_read, shot.is_read);
 	}
-	check_ok(CHECK_HOSTILE_BLOCKED,
-		 !iommu_suppress_faults(a->r->mmu, unit, f->rid) && !vtd_fault_clear(&u->vtd),
-		 "its faults cannot be switched off");
+	a->hostile_seen = true;
+	a->hostile_unit = unit;
 }
 
-/* Faults of the hostile device are what is expected; any other counts, and so does overflow.
- * Return: whether the hostile device has a record. */
-static bool verify_unit_faults(const struct adoption *a, size_t unit)
+void adoption_quiet_hostile(const struct adoption *a)
+{
+	struct iommu *mmu = a->r->mmu;
+
+	if (!a->hostile_seen)
+		return;
+	check_ok(CHECK_HOSTILE_BLOCKED,
+		 !iommu_suppress_faults(mmu, a->hostile_unit, a->n->hostile_rid) &&
+		 !vtd_fault_clear(&mmu->unit[a->hostile_unit].vtd), "its faults cannot be switched off");
+}
+
+/* Faults of the hostile device are what is expected; any other counts, and so does overflow. */
+static void verify_unit_faults(struct adoption *a, size_t unit)
 {
 	struct iommu_unit *u = &a->r->mmu->unit[unit];
 	const struct vtd_fault *hostile = NULL;
@@ -246,18 +255,15 @@ static bool verify_unit_faults(const struct adoption *a, size_t unit)
 	}
 	if (hostile)
 		judge_hostile(a, unit, hostile);
-	return hostile;
 }
 
-static void verify_faults(const struct adoption *a)
+static void verify_faults(struct adoption *a)
 {
-	bool recorded = false;
-
 	for (size_t i = 0; i < a->r->mmu->nr_units; i++)
 		if (a->r->mmu->unit[i].used)
-			recorded |= verify_unit_faults(a, i);
+			verify_unit_faults(a, i);
 	if (a->n->hostile)
-		check_ok(CHECK_HOSTILE_BLOCKED, recorded, "no unit has a record of its fault");
+		check_ok(CHECK_HOSTILE_BLOCKED, a->hostile_seen, "no unit has a record of its fault");
 	else
 		check_skip(CHECK_HOSTILE_BLOCKED, "no device was left hostile by the kernel before us");
 }

@@ -59,10 +59,18 @@ static int read_array(const struct kho_blob *b, const char *name, void *out, siz
 	return 0;
 }
 
-static bool has_device(const struct node *n, uint16_t segment, uint16_t rid)
+size_t node_find_device(const struct node *n, uint16_t segment, uint16_t rid)
 {
-	for (uint32_t i = 0; i < n->nr_devices; i++)
+	for (size_t i = 0; i < n->nr_devices; i++)
 		if (n->device[i].segment == segment && n->device[i].rid == rid)
+			return i;
+	return NODE_NO_DEVICE;
+}
+
+bool node_names_unit(const struct node *n, paddr_t regs)
+{
+	for (uint32_t i = 0; i < n->nr_units; i++)
+		if (n->unit[i].regs_pa == regs)
 			return true;
 	return false;
 }
@@ -91,6 +99,10 @@ static int cross_check(const struct node *n, struct kho_refusal *why)
 		if (d->kind == NODE_DIGEST_PASID && d->owner >= n->nr_devices)
 			return kho_refuse(why, -EBADMSG, "digest", "belongs to no device", d->pa, d->owner);
 	}
+	/* A digest names its owner in 16 bits, of which the last value is nobody. */
+	if (n->next_domain_id > NODE_NO_OWNER)
+		return kho_refuse(why, -EBADMSG, "baton node", "has given out more domain ids than there are",
+				  0, n->next_domain_id);
 	for (uint32_t i = 0; i < n->nr_domains; i++) {
 		for (uint32_t j = 0; j < i; j++)
 			if (n->domain[i].id == n->domain[j].id ||
@@ -108,7 +120,7 @@ static int cross_check(const struct node *n, struct kho_refusal *why)
 				return kho_refuse(why, -EBADMSG, "device", "stands twice", 0,
 						  n->device[i].rid);
 	for (uint32_t i = 0; i < n->nr_ports; i++)
-		if (!has_device(n, n->port[i].config.segment, n->port[i].config.rid))
+		if (node_find_device(n, n->port[i].config.segment, n->port[i].config.rid) == NODE_NO_DEVICE)
 			return kho_refuse(why, -EBADMSG, "port", "names a device that is not there",
 					  n->port[i].control_pa, n->port[i].config.rid);
 	return 0;

@@ -97,6 +97,12 @@ struct node {
 	struct node_digest_ser digest[NODE_MAX_DIGESTS];
 };
 
+/* Index into node.device, or NODE_NO_DEVICE. */
+#define NODE_NO_DEVICE	SIZE_MAX
+size_t node_find_device(const struct node *n, uint16_t segment, uint16_t rid);
+
+bool node_names_unit(const struct node *n, paddr_t regs);
+
 /* Write @n into @buf (NODE_BYTES, page aligned).  Return: 0; -ENOSPC. */
 int node_write(const struct node *n, void *buf, size_t *used);
 

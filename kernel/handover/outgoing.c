@@ -111,6 +111,14 @@ static void check_dids(const struct run *r)
 		check_skip(CHECK_SAVE_DIDS_RESERVED, "no device is handed over");
 }
 
+static int read_node(const struct kho_handoff *h, struct node *n, struct kho_refusal *why)
+{
+	const struct kho_subnode *node = kho_tree_find(&h->tree, NODE_NAME);
+
+	return node ? node_read(kho_subnode_blob(node), n, why)
+		    : kho_refuse(why, -EBADMSG, "baton node", "is missing", 0, h->tree.nr);
+}
+
 static void check_handoff(const struct run *r, const struct kho_data *data)
 {
 	struct picture *picture = scratch_new(sizeof(*picture));
@@ -126,8 +134,7 @@ static void check_handoff(const struct run *r, const struct kho_data *data)
 		check_ok(CHECK_SAVE_HANDOFF_READS_BACK, false, "no scratch memory left to read it");
 		return;
 	}
-	if (kho_read(data, &lim, &read, &why) ||
-	    node_read(kho_subnode_blob(kho_tree_find(&read.tree, NODE_NAME)), n, &why)) {
+	if (kho_read(data, &lim, &read, &why) || read_node(&read, n, &why)) {
 		check_ok(CHECK_SAVE_HANDOFF_READS_BACK, false, "%s %s at %llx (%llx)", why.what,
 			 why.fault, (unsigned long long)why.at, (unsigned long long)why.value);
 		return;

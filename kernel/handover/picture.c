@@ -38,7 +38,8 @@ int picture_record(const struct iommu *mmu, struct node *n)
 			return -ENOSPC;
 		record_unit(&mmu->unit[i], &n->unit[n->nr_units++]);
 	}
-	if (mmu->nr_domains > NODE_MAX_DOMAINS || mmu->nr_devices > NODE_MAX_DEVICES)
+	if (mmu->nr_domains > NODE_MAX_DOMAINS || mmu->nr_devices > NODE_MAX_DEVICES ||
+	    mmu->next_domain_id > NODE_NO_OWNER)
 		return -ENOSPC;
 	for (size_t i = 0; i < mmu->nr_domains; i++) {
 		const struct iommu_domain *d = &mmu->domain[i];

@@ -44,7 +44,7 @@ static bool in_rmrr(const struct vtd_dmar *dmar, paddr_t pa, uint64_t size)
 	for (size_t i = 0; i < dmar->nr_rmrr; i++) {
 		const struct vtd_dmar_rmrr *r = &dmar->rmrr[i];
 
-		if (pa >= ALIGN_DOWN(r->base, PAGE_SIZE) &&
+		if (vtd_dmar_rmrr_usable(r) && pa >= ALIGN_DOWN(r->base, PAGE_SIZE) &&
 		    pa + size <= ALIGN_UP(r->limit + 1, PAGE_SIZE))
 			return true;
 	}
@@ -87,6 +87,7 @@ static enum check_id id_of(const struct prove_ids *ids, enum vtd_violation_kind 
 	case VTD_BAD_MODE:
 		return ids->mode;
 	case VTD_TABLE_PAGE:
+	case VTD_PASID_PAGE:
 	case VTD_SS_LEAF_PAGE:
 		return ids->preserved;
 	case VTD_ROOT_UNEXPECTED:
@@ -118,12 +119,11 @@ static enum check_id id_of(const struct prove_ids *ids, enum vtd_violation_kind 
 
 void blame_rid(struct blame *b, const struct node *n, uint16_t segment, uint16_t rid)
 {
-	bool known = false;
+	const size_t i = node_find_device(n, segment, rid);
 
-	for (uint32_t i = 0; i < n->nr_devices; i++)
-		if (n->device[i].segment == segment && n->device[i].rid == rid)
-			b->device[i] = known = true;
-	if (!known)	/* something without a record can do DMA */
+	if (i != NODE_NO_DEVICE)
+		b->device[i] = true;
+	else		/* something without a record can do DMA */
 		b->all = true;
 }
 
@@ -157,12 +157,10 @@ static void blame_violation(const struct proof *p, const struct vtd_unit_snapsho
 /* The entry of a device whose record cannot be used: that has been observed, and it is blamed. */
 static bool is_known(const struct walk *w, const struct vtd_violation *v)
 {
-	const struct node *n = w->proof->node;
+	const size_t i = node_find_device(w->proof->node, w->unit->segment, v->rid);
 
-	for (uint32_t i = 0; i < n->nr_devices && v->kind == VTD_CONTEXT_UNEXPECTED; i++)
-		if (n->device[i].segment == w->unit->segment && n->device[i].rid == v->rid)
-			return w->proof->blame && w->proof->blame->device[i];
-	return false;
+	return v->kind == VTD_CONTEXT_UNEXPECTED && i != NODE_NO_DEVICE && w->proof->blame &&
+	       w->proof->blame->device[i];
 }
 
 static void report(void *ctx, const struct vtd_violation *v)
@@ -235,6 +233,25 @@ static uint64_t table_digests(const struct proof *p)
 	return count;
 }
 
+/* One page in two places of the tables would be freed with the first of them. */
+static void check_once(const struct proof *p, paddr_t tables[NODE_MAX_DIGESTS])
+{
+	const struct node *n = p->node;
+	size_t nr = 0;
+
+	for (uint32_t i = 0; i < n->nr_digests; i++)
+		if (n->digest[i].kind == NODE_DIGEST_TABLE || n->digest[i].kind == NODE_DIGEST_PASID)
+			tables[nr++] = n->digest[i].pa;
+	kho_sort(tables, nr, sizeof(*tables));
+	for (size_t i = 1; i < nr; i++) {
+		if (tables[i] != tables[i - 1])
+			continue;
+		check_ok(p->ids.tables, false, "page %llx is a table twice", (unsigned long long)tables[i]);
+		if (p->blame)
+			p->blame->all = true;
+	}
+}
+
 static void sort_digested(const struct node *n, paddr_t out[NODE_MAX_DIGESTS])
 {
 	for (uint32_t i = 0; i < n->nr_digests; i++)
@@ -263,6 +280,7 @@ void prove_tables(const struct proof *p)
 	static paddr_t digested[NODE_MAX_DIGESTS];
 	uint64_t walked = 0;
 
+	check_once(p, digested);
 	sort_digested(p->node, digested);
 	for (size_t i = 0; i < p->picture->nr_units; i++) {
 		struct vtd_verify_result result = { 0 };

@@ -158,10 +158,8 @@ static void match_devices(struct restore *r)
 
 static bool is_named(const struct node *n, const struct kho_iommu_device *rec)
 {
-	for (uint32_t i = 0; i < n->nr_devices; i++)
-		if (n->device[i].segment == rec->pci_domain && n->device[i].rid == rec->devid)
-			return true;
-	return false;
+	return rec->pci_domain <= UINT16_MAX &&
+	       node_find_device(n, (uint16_t)rec->pci_domain, rec->devid) != NODE_NO_DEVICE;
 }
 
 static void find_strangers(struct restore *r)
@@ -170,9 +168,10 @@ static void find_strangers(struct restore *r)
 		const struct kho_iommu_device *rec = &r->rec->device[j];
 
 		r->claimed[j] = RESTORE_NONE;
-		if (rec->deleted || r->rec->device_verdict[j].fault || is_named(r->n, rec))
+		if (rec->deleted || is_named(r->n, rec))
 			continue;
-		r->stranger = true;
+		/* A broken one says nothing, not even whose it is. */
+		r->stranger |= !r->rec->device_verdict[j].fault;
 		note(r, "device record", "is of a device that the baton node does not name",
 		     r->rec->device_verdict[j].pa, rec->devid);
 	}
@@ -201,16 +200,22 @@ void restore_blame(const struct restore *r, struct blame *b)
 
 /* ---- the picture ------------------------------------------------------------------------------ */
 
+/* What the unit can do is what it says itself now; that it is still the same is compared apart. */
 static void picture_unit(const struct restore *r, uint32_t k, struct vtd_unit_snapshot *s)
 {
 	const struct node_unit_ser *u = &r->n->unit[k];
+	const struct iommu_unit *live = iommu_unit_at(r->mmu, u->regs_pa);
 	const paddr_t root = u->rtaddr & VTD_RTADDR_RTA;
 
 	*s = (struct vtd_unit_snapshot){
-		.regs = u->regs_pa, .index = u->index, .segment = u->segment, .ver = u->ver,
-		.cap = u->cap, .ecap = u->ecap, .gsts = u->gsts, .rtaddr = u->rtaddr, .iqa = u->iqa,
-		.irta = u->irta,
+		.regs = u->regs_pa, .index = u->index, .segment = u->segment, .gsts = u->gsts,
+		.rtaddr = u->rtaddr, .iqa = u->iqa, .irta = u->irta,
 	};
+	if (live) {
+		s->ver = (uint32_t)live->vtd.caps.ver_major << 4 | live->vtd.caps.ver_minor;
+		s->cap = live->vtd.caps.cap;
+		s->ecap = live->vtd.caps.ecap;
+	}
 	for (size_t j = 0; j < r->rec->iommu.nr_units; j++)
 		if (r->unit[j] == k) {
 			memcpy(s->context_tables, r->rec->unit[j].context_tables,
@@ -260,14 +265,6 @@ void restore_picture(const struct restore *r, struct picture *p)
 
 /* ---- units: roots and DIDs -------------------------------------------------------------------- */
 
-static struct iommu_unit *live_unit(const struct restore *r, paddr_t regs)
-{
-	for (size_t i = 0; i < r->mmu->nr_units; i++)
-		if (r->mmu->unit[i].used && r->mmu->unit[i].vtd.regs == regs)
-			return &r->mmu->unit[i];
-	return NULL;
-}
-
 static const struct kho_iommu_device *record_of(const struct restore *r, uint32_t i)
 {
 	return &r->rec->device[r->device[i].record];
@@ -276,7 +273,7 @@ static const struct kho_iommu_device *record_of(const struct restore *r, uint32_
 /* The live unit of a device whose record can be used. */
 static struct iommu_unit *unit_of(const struct restore *r, uint32_t i)
 {
-	return live_unit(r, r->rec->unit[record_of(r, i)->unit].register_base);
+	return iommu_unit_at(r->mmu, r->rec->unit[record_of(r, i)->unit].register_base);
 }
 
 static bool shares_did(const struct restore *r, uint32_t i)
@@ -356,7 +353,7 @@ void restore_units(struct restore *r)
 	if (r->units_restored)
 		return;
 	for (uint32_t k = 0; k < r->n->nr_units; k++) {
-		struct iommu_unit *u = live_unit(r, r->n->unit[k].regs_pa);
+		struct iommu_unit *u = iommu_unit_at(r->mmu, r->n->unit[k].regs_pa);
 
 		if (!u)
 			continue;
@@ -417,7 +414,7 @@ static const char *entry_fault(struct restore *r, const struct iommu_unit *u,
 	if (err == -EOPNOTSUPP)
 		return "has an entry of another translation type";
 	if (err)
-		return "has no context entry";
+		return "has no context entry, or one behind tables that may not be read";
 	if (found.pasid_dir != rec->vtd.pasid_dir)
 		return "has a context entry with another PASID directory";
 	if (found.top != d->top_table)
@@ -474,6 +471,14 @@ static int restore_domain(struct restore *r, size_t j, const struct vtd_unit *u,
 	return new_domain(r, j, u, why);
 }
 
+/* An alias that no function has is nobody's to say. */
+static bool is_behind(const struct iommu *mmu, size_t unit, uint16_t segment, uint16_t rid)
+{
+	const int fn = pci_find(mmu->fns, mmu->nr_fns, segment, rid);
+
+	return fn < 0 || mmu->fns[fn].is_bridge || iommu_unit_of(mmu, (size_t)fn) == (int)unit;
+}
+
 static int restore_claimed(struct restore *r, uint32_t i, const char **why)
 {
 	const struct kho_iommu_device *rec = record_of(r, i);
@@ -483,6 +488,9 @@ static int restore_claimed(struct restore *r, uint32_t i, const char **why)
 
 	*why = "is behind a unit that is not there";
 	if (!u)
+		return -EBADMSG;
+	*why = "is behind another unit, says the DMAR table";
+	if (!is_behind(mmu, (size_t)(u - mmu->unit), r->n->device[i].segment, rec->devid))
 		return -EBADMSG;
 	*why = format_fault(&u->vtd.caps, &r->rec->domain[rec->domain],
 			    &r->n->domain[r->domain[rec->domain]]);
@@ -581,6 +589,7 @@ int restore_fence(struct restore *r, uint32_t i)
 	const int err = iommu_fence(r->mmu, r->n->device[i].segment, r->n->device[i].rid);
 
 	d->fenced = !err;
+	d->restored = false;
 	if (d->live)
 		settle_did(r, d->live_unit, d->live_did);
 	if (!d->fault && !d->did_fault && unit_of(r, i))

@@ -335,11 +335,11 @@ int handover_save(struct run *r, struct kexec_target *t)
 	}
 	if (!err)
 		err = write_handoff(r, &h, t);				/* (f) */
-	place = corrupt_place(r, &h, t);
-	if (!err)
+	if (!err) {
+		place = corrupt_place(r, &h, t);
 		corrupt_before_checks(r->cfg.corrupt, &place);
-	if (!err)
 		err = outgoing_check(r, &h.data, t);			/* (g) */
+	}
 	if (err) {
 		platform_log("save: the handoff is dropped (error %d)", -err);
 		drop(&h);

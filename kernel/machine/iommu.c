@@ -243,14 +243,6 @@ int iommu_replace(struct iommu *mmu, uint16_t segment, uint16_t rid, size_t doma
 	return err;
 }
 
-/* Global even where no entry is left: it may be cached all the same. */
-static int block_and_flush(struct vtd_unit *u, uint16_t rid)
-{
-	const int err = vtd_source_block(u, rid);
-
-	return err ? err : vtd_inval_global(u);
-}
-
 int iommu_block(struct iommu *mmu, uint16_t segment, uint16_t rid)
 {
 	int first = 0;
@@ -260,7 +252,7 @@ int iommu_block(struct iommu *mmu, uint16_t segment, uint16_t rid)
 		int err = 0;
 
 		if (mmu->unit[i].used && u->root && u->segment == segment)
-			err = block_and_flush(u, rid);
+			err = vtd_source_block(u, rid);
 		if (err && !first)
 			first = err;
 	}
@@ -270,11 +262,15 @@ int iommu_block(struct iommu *mmu, uint16_t segment, uint16_t rid)
 int iommu_fence(struct iommu *mmu, uint16_t segment, uint16_t rid)
 {
 	const int fn = pci_find(mmu->fns, mmu->nr_fns, segment, rid);
+	int left = 0, blocked;
 
-	if (fn >= 0)
+	if (fn >= 0 && !mmu->fns[fn].is_bridge)	/* others may be behind one */
 		pci_bus_master(&mmu->fns[fn], false);
-	return iommu_device_of(mmu, segment, rid) ? iommu_leave(mmu, segment, rid) :
-						    iommu_block(mmu, segment, rid);
+	if (iommu_device_of(mmu, segment, rid))
+		left = iommu_leave(mmu, segment, rid);
+	/* Whatever the list says: it may have another entry, or be cached under another DID. */
+	blocked = iommu_block(mmu, segment, rid);
+	return left ? left : blocked;
 }
 
 int iommu_leave(struct iommu *mmu, uint16_t segment, uint16_t rid)
@@ -289,6 +285,29 @@ int iommu_leave(struct iommu *mmu, uint16_t segment, uint16_t rid)
 	if (!iommu_domain_has_devices(mmu, domain))
 		forget_domain(mmu, domain);
 	return err;
+}
+
+int iommu_deny_all(struct iommu *mmu)
+{
+	int first = 0;
+
+	iommu_bus_masters_off(mmu);
+	for (size_t i = 0; i < mmu->nr_units; i++) {
+		struct vtd_unit *u = &mmu->unit[i].vtd;
+		paddr_t root;
+		int err;
+
+		if (!mmu->unit[i].used)
+			continue;
+		root = vtd_root_alloc(u->caps.coherent);
+		err = root ? vtd_unit_set_root(u, root) : -ENOMEM;
+		if (!err)	/* nothing is tagged with any id any more */
+			vtd_dids_init(&u->dids, u->caps.ndoms);
+		if (err && !first)
+			first = err;
+	}
+	mmu->nr_devices = mmu->nr_domains = 0;
+	return first;
 }
 
 int iommu_suppress_faults(struct iommu *mmu, size_t unit, uint16_t rid)

@@ -95,6 +95,9 @@ void iommu_silence_devices(struct iommu *mmu);
  */
 int iommu_bring_up(struct iommu *mmu);
 
+/* The unit in use with these registers, or NULL. */
+struct iommu_unit *iommu_unit_at(struct iommu *mmu, paddr_t regs);
+
 /* Index of the unit that translates for a function, or -ENOENT. */
 int iommu_unit_of(const struct iommu *mmu, size_t fn);
 
@@ -116,7 +119,9 @@ int iommu_detach(struct iommu *mmu, uint16_t segment, uint16_t rid);
 int iommu_leave(struct iommu *mmu, uint16_t segment, uint16_t rid);
 
 /* Move a live function to another domain that translates alike for all that is in flight, by one
- * 16-byte store; old DID invalidated.  DIDs as for iommu_attach().  Return: 0; errors leave the old domain in place. */
+ * 16-byte store; old DID invalidated.  DIDs as for iommu_attach().
+ * Return: 0; -ENOENT, -ENOSPC, -EINVAL with the old domain in place; as the invalidation, with the
+ * new one: ask the device which before one of the two is given back. */
 int iommu_replace(struct iommu *mmu, uint16_t segment, uint16_t rid, size_t domain);
 
 bool iommu_domain_has_devices(const struct iommu *mmu, size_t domain);
@@ -128,7 +133,7 @@ void iommu_domain_destroy(struct iommu *mmu, size_t domain);
  * Return: 0; as vtd_inval_global(), with the entry not present all the same. */
 int iommu_block(struct iommu *mmu, uint16_t segment, uint16_t rid);
 
-/* Bus master off, then detach or block: nothing of the device reaches memory any more.
+/* Bus master off, then detached and blocked: nothing of the device reaches memory any more.
  * Return: 0; the entry's invalidation failed. */
 int iommu_fence(struct iommu *mmu, uint16_t segment, uint16_t rid);
 
@@ -138,6 +143,11 @@ int iommu_suppress_faults(struct iommu *mmu, size_t unit, uint16_t rid);
 
 /* Entry of a source id, or NULL. */
 struct iommu_device *iommu_device_of(struct iommu *mmu, uint16_t segment, uint16_t rid);
+
+/* Bus master off on everything, and an empty root table on every unit: nothing of the old tables is
+ * read or written, since they cannot be trusted.  No device and no domain is left.
+ * Return: 0; -ENOMEM; as vtd_unit_set_root(). */
+int iommu_deny_all(struct iommu *mmu);
 
 /* Bus master off on everything: the last resort, from any state. */
 void iommu_bus_masters_off(struct iommu *mmu);

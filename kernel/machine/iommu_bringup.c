@@ -143,7 +143,7 @@ static int leave_foreign_mode(struct iommu_unit *u)
 {
 	if (!(u->found.gsts & VTD_GSTS_TES) || keeps_firmware_translation(u))
 		return 0;
-	platform_log("vtd%u: firmware's translation is off before our tables: another table mode",
+	platform_log("vtd%u: firmware's translation is switched off before ours is on: its table mode or ours is not legacy",
 		     u->vtd.index);
 	return vtd_unit_disable_translation(&u->vtd);
 }

@@ -33,6 +33,14 @@ static bool view_parent(void *ctx, uint16_t segment, uint16_t rid, uint16_t *par
 	return true;
 }
 
+struct iommu_unit *iommu_unit_at(struct iommu *mmu, paddr_t regs)
+{
+	for (size_t i = 0; i < mmu->nr_units; i++)
+		if (mmu->unit[i].used && mmu->unit[i].vtd.regs == regs)
+			return &mmu->unit[i];
+	return NULL;
+}
+
 int iommu_unit_of(const struct iommu *mmu, size_t fn)
 {
 	size_t unit;

@@ -103,19 +103,21 @@ int port_map(const struct stream_control_ser *c, struct vtd_ss *ss)
 	return 0;
 }
 
-/* An address space where no RAM is: DMA that went round the IOMMU would hit nothing, or show. */
-/* @taken: how many such spaces others have in the same domain. */
-static iova_t choose_iova(const struct boot_info *bi, unsigned taken)
+/* An address space where no RAM is: DMA that went round the IOMMU would hit nothing, or show.
+ * @taken: how many such spaces others have in the same domain. */
+static iova_t choose_iova(const struct boot_info *bi, const unsigned taken)
 {
+	unsigned skip = taken;
+
 	for (iova_t iova = IOVA_LAST; iova > 0; iova -= IOVA_STEP) {
 		bool free = true;
 
 		for (size_t i = 0; i < bi->nr_map && free; i++)
 			free = !ranges_overlap(iova, IOVA_STEP, bi->map[i].base, bi->map[i].len);
-		if (free && !taken--)
+		if (free && !skip--)
 			return iova;
 	}
-	return IOVA_LAST;	/* more than 508 GiB of RAM: the addresses still differ */
+	return IOVA_LAST - taken * IOVA_STEP;	/* more than 508 GiB of RAM: the addresses still differ */
 }
 
 /* @entries descriptors and as many buffers; the next free IOVA is moved on. */

@@ -54,6 +54,7 @@ struct board_nic {
 	uint64_t sequence;		/* of the next frame that comes from the wire */
 	uint64_t end;			/* no frame from this one on */
 	bool idle;			/* nothing comes from the wire, and it looks at nothing */
+	bool mute;			/* there is no link: nothing is sent */
 	uint64_t frames;		/* landed */
 	uint64_t sent;			/* heartbeats */
 	uint64_t ring_full;		/* frames that had to wait */

@@ -135,7 +135,7 @@ void board_receive(unsigned i)
 
 static void transmit(unsigned i)
 {
-	while (*reg(i, E1000E_TX + NIC_DH) != *reg(i, E1000E_TX + NIC_DT)) {
+	while (!nics[i].public.mute && *reg(i, E1000E_TX + NIC_DH) != *reg(i, E1000E_TX + NIC_DT)) {
 		const iova_t at = descriptor_at(i, E1000E_TX, *reg(i, E1000E_TX + NIC_DH));
 		uint8_t frame[NIC_BUFFER_BYTES];
 		struct descriptor d;

@@ -157,7 +157,10 @@ static void test_fpd(void **state)
 
 	(void)state;
 	fresh();
-	assert_int_equal(vtd_context_set_fpd(LEGACY(root, true), RID, true), -ENOENT);
+	/* The table is added, so that there is an entry to say it in. */
+	assert_int_equal(vtd_context_set_fpd(LEGACY(root, true), 0xff00, true), 0);
+	assert_int_equal(vtd_context_get(LEGACY(root, true), 0xff00, &e), 0);
+	assert_int_equal(e.lo, 2);
 	assert_int_equal(vtd_context_set(LEGACY(root, true), RID, vtd_context_entry(0x5000, 7, VTD_AW_48BIT)), 0);
 	assert_int_equal(vtd_context_set_fpd(LEGACY(root, true), RID + 8, true), 0);	/* not present */
 	assert_int_equal(vtd_context_get(LEGACY(root, true), RID + 8, &e), 0);

@@ -160,8 +160,10 @@ static const struct {
 	uint8_t ttm, reason;
 	bool no_context, write, read;
 } kinds[] = {
-	{ VTD_TTM_LEGACY, 0x01, false, false, false },	 { VTD_TTM_LEGACY, 0x02, true, false, false },
+	{ VTD_TTM_LEGACY, 0x01, true, false, false },	 { VTD_TTM_LEGACY, 0x02, true, false, false },
 	{ VTD_TTM_LEGACY, 0x05, false, true, false },	 { VTD_TTM_LEGACY, 0x06, false, false, true },
+	{ VTD_TTM_LEGACY, 0x39, false, false, false },	 { VTD_TTM_SCALABLE, 0x39, true, false, false },
+	{ VTD_TTM_SCALABLE, 0x01, true, false, false },
 	{ VTD_TTM_LEGACY, 0x41, false, false, false },	 { VTD_TTM_LEGACY, 0x79, false, false, false },
 	{ VTD_TTM_LEGACY, 0x85, false, false, false },	 { VTD_TTM_LEGACY, 0x86, false, false, false },
 	{ VTD_TTM_SCALABLE, 0x02, true, false, false },	 { VTD_TTM_SCALABLE, 0x05, false, true, false },

@@ -229,6 +229,13 @@ static uint64_t *root_entry(uint16_t rid)
 	return mem_ptr((model_unit(board_unit_of(rid))->root & SPEC_RTADDR_RTA) + 16 * PCI_BUS(rid));
 }
 
+/* Where all devices are to blame, they lose the tables as well: the one case for another root. */
+static void the_root_may_go(void)
+{
+	for (unsigned i = 0; i < MODEL_MAX_UNITS; i++)
+		model_unit(i)->root_must_stay = false;
+}
+
 /* Nobody knows what else is wrong with the page, so all devices are to blame. */
 static void all_are_fenced(void)
 {
@@ -253,6 +260,7 @@ static void alter_entry(unsigned word, uint64_t flip, const char *check)
 	remember();
 	break_entry(e, *e ^ flip);
 	world_jump();
+	the_root_may_go();
 	adopt_and_miss(check);
 	all_are_fenced();
 }
@@ -270,20 +278,22 @@ static void entry_gone(void)
 	alter_entry(0, SPEC_CE_P, "restore.context_entries");
 }
 
-/* Nothing is written through tables that are not ours: bus masters are all that is left. */
+/* Nothing is read or written through tables that are not ours: empty ones take their place. */
 static void root_entry_elsewhere(void)
 {
 	const paddr_t scratch = world_run()->window.own;
 	uint64_t *e = root_entry(BOARD_NIC(0));
 
 	save();
+	remember();
 	world_jump();
+	the_root_may_go();
 	board_nic(0)->idle = board_nic(1)->idle = true;
 	break_entry(e, scratch | SPEC_RE_P);
 	adopt_and_miss("memory.tables_preserved");
-	assert_int_equal(world_run()->nr_ports, 0);
 	assert_int_equal(world_run()->mmu->nr_devices, 0);
 	assert_int_equal(board_masters(), 0);
+	all_are_fenced();
 }
 
 static void test_contexts(void **state)
@@ -391,10 +401,26 @@ static void dropped(void)
 	world_finish();
 }
 
+/* Before anything of the handoff is written: the link is lost, and with it the last heartbeat. */
+static void dropped_unwritten(void)
+{
+	uint64_t pages = world_pages();
+
+	board_nic(0)->mute = true;
+	port_heartbeat(&world_run()->port[0], true);
+	assert_int_not_equal(world_save(), 0);
+	assert_string_equal(kernel_bad_checks(), "");
+	assert_int_equal(world_pages(), pages);
+	board_nic(0)->mute = false;
+	assert_string_equal(world_serve(30), "");
+	world_judge();
+}
+
 static void test_dropped(void **state)
 {
 	(void)state;
 	for_one(dropped);
+	for_one(dropped_unwritten);
 }
 
 int main(void)

@@ -187,7 +187,7 @@ static void test_set_flushes_when_not_coherent(void **state)
 		u.caps.smpwcs = true;
 		u.caps.coherent = false;
 		set(RID);
-		assert_int_equal(arena_flushed_bytes, pasid + 4096 + 8 + 16);
+		assert_int_equal(arena_flushed_bytes, pasid + 4096 + 8 + vtd_context_bytes(modes[i]));
 		fresh(modes[i]);
 		set(RID);
 		assert_int_equal(arena_flushed_bytes, 0);
@@ -253,10 +253,12 @@ static void test_block(void **state)
 		uint64_t lo;
 
 		fresh(modes[i]);
-		assert_int_equal(vtd_source_block(&u, RID), 0);		/* no table */
+		/* No table, or no entry: one may be cached all the same. */
+		assert_int_equal(vtd_source_block(&u, RID), 0);
+		assert_all_flushed();
 		set(RID);
-		assert_int_equal(vtd_source_block(&u, OTHER), 0);	/* no entry */
-		assert_executed(NULL, 0);
+		assert_int_equal(vtd_source_block(&u, OTHER), 0);
+		assert_all_flushed();
 		assert_int_equal(vtd_source_block(&u, RID), 0);
 		assert_all_flushed();
 		assert_int_equal(context_word(RID, 0) | context_word(RID, 1), 0);
@@ -333,7 +335,6 @@ static void test_suppress_faults(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
 		fresh(modes[i]);
-		assert_int_equal(vtd_source_suppress_faults(&u, RID), -ENOENT);
 		set(OTHER);
 		assert_int_equal(vtd_source_suppress_faults(&u, RID), 0);
 		assert_all_flushed();

@@ -176,6 +176,7 @@ static void root_upper_word(void) { *root_word(0, 1) = 1; }
 static void root_above_haw(void) { *root_word(0, 0) |= 1ULL << 40; }
 static void context_extra(void) { *context_word(0x0020, 0) = 0x1001; }
 static void context_gone(void) { *context_word(NIC, 0) &= ~1ULL; }
+static void context_fpd(void) { *context_word(NIC, 0) |= 2; }
 static void context_low_bit(void) { *context_word(NIC, 0) |= 0x10; }
 static void context_upper_bit(void) { *context_word(NIC, 1) |= 1ULL << 24; }
 static void context_bit_71(void) { *context_word(NIC, 1) |= 1 << 7; }
@@ -232,7 +233,7 @@ static const struct {
 	{ "verify.scalable_mode",        scalable_mode,         VTD_BAD_MODE, 1 },
 	{ "verify.reserved_mode",        reserved_mode,         VTD_BAD_MODE, 1 },
 	{ "verify.odd_bit_in_legacy",    odd_bit,               VTD_ROOT_MISSING, 1 },
-	{ "verify.pasid_dir_in_legacy",  pasid_dir_in_legacy_mode, VTD_BAD_SNAPSHOT, 1 },
+	{ "verify.pasid_dir_in_legacy",  pasid_dir_in_legacy_mode, VTD_PASID_TABLE, 1 },
 	{ "verify.rtaddr_low_bit",       rtaddr_low_bit,        VTD_BAD_MODE, 1 },
 	{ "verify.unknown_domain",       unknown_domain,        VTD_BAD_SNAPSHOT, 1 },
 	{ "verify.levels_not_in_sagaw",  levels_not_in_sagaw,   VTD_BAD_SNAPSHOT, 2 },
@@ -252,6 +253,7 @@ static const struct {
 	{ "verify.root_above_haw",       root_above_haw,        VTD_ROOT_RESERVED, 1 },
 	{ "verify.context_unexpected",   context_extra,         VTD_CONTEXT_UNEXPECTED, 1 },
 	{ "verify.context_missing",      context_gone,          VTD_CONTEXT_MISSING, 1 },
+	{ "verify.context_fpd",          context_fpd,           VTD_CONTEXT_RESERVED, 1 },
 	{ "verify.context_low_bit",      context_low_bit,       VTD_CONTEXT_RESERVED, 1 },
 	{ "verify.context_upper_bit",    context_upper_bit,     VTD_CONTEXT_RESERVED, 1 },
 	{ "verify.context_bit_71",       context_bit_71,        VTD_CONTEXT_RESERVED, 1 },

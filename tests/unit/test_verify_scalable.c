@@ -137,6 +137,8 @@ static void context_extra(void) { context_words(0x0020)[0] = context_words(NIC)[
 static void context_last_of_lower(void) { context_words(0x007f)[0] = context_words(NIC)[0]; }
 static void context_last_of_upper(void) { context_words(0x00ff)[0] = context_words(NIC)[0]; }
 static void context_gone(void) { context_words(TWIN)[0] &= ~1ULL; }
+static void context_fpd(void) { context_words(NIC)[0] |= BIT64(1); }
+static void entry_fpd(void) { entry_words(0)[0] |= BIT64(1); }
 static void context_hpte(void) { context_words(NIC)[0] |= BIT64(5); }
 static void context_bit_8(void) { context_words(NIC)[0] |= BIT64(8); }
 static void context_rid_pasid(void) { context_words(NIC)[1] = 1; }
@@ -187,10 +189,10 @@ static const struct {
 	enum vtd_violation_kind kind;
 	uint64_t violations;		/* 0: any number */
 } cases[] = {
-	{ "scalable.legacy_mode",          legacy_mode,            VTD_BAD_SNAPSHOT, 0 },
+	{ "scalable.legacy_mode",          legacy_mode,            VTD_PASID_TABLE, 0 },
 	{ "scalable.unit_has_none",        no_scalable_unit,       VTD_BAD_MODE, 1 },
 	{ "scalable.first_stage_only",     first_stage_unit,       VTD_BAD_MODE, 1 },
-	{ "scalable.record_without_dir",   record_without_dir,     VTD_BAD_SNAPSHOT, 2 },
+	{ "scalable.record_without_dir",   record_without_dir,     VTD_PASID_TABLE, 2 },
 	{ "scalable.upper_half_extra",     upper_half_extra,       VTD_ROOT_UNEXPECTED, 2 },
 	{ "scalable.upper_half_gone",      upper_half_gone,        VTD_ROOT_MISSING, 2 },
 	{ "scalable.upper_half_low_bit",   upper_half_low_bit,     VTD_ROOT_RESERVED, 1 },
@@ -198,6 +200,8 @@ static const struct {
 	{ "scalable.context_last_of_lower", context_last_of_lower, VTD_CONTEXT_UNEXPECTED, 1 },
 	{ "scalable.context_last_of_upper", context_last_of_upper, VTD_CONTEXT_UNEXPECTED, 1 },
 	{ "scalable.context_gone",         context_gone,           VTD_CONTEXT_MISSING, 1 },
+	{ "scalable.context_fpd",          context_fpd,            VTD_CONTEXT_RESERVED, 1 },
+	{ "scalable.entry_fpd",            entry_fpd,              VTD_PASID_RESERVED, 1 },
 	{ "scalable.context_hpte",         context_hpte,           VTD_CONTEXT_RESERVED, 1 },
 	{ "scalable.context_bit_8",        context_bit_8,          VTD_CONTEXT_RESERVED, 1 },
 	{ "scalable.context_rid_pasid",    context_rid_pasid,      VTD_CONTEXT_RESERVED, 1 },
@@ -210,14 +214,14 @@ static const struct {
 	{ "scalable.context_pdts",         context_pdts,           VTD_PASID_TABLE, 1 },
 	{ "scalable.context_other_dir",    context_other_dir,      VTD_PASID_TABLE, 1 },
 	{ "scalable.record_other_dir",     record_other_dir,       VTD_PASID_TABLE, 1 },
-	{ "scalable.dir_page",             dir_page_bad,           VTD_TABLE_PAGE, 1 },
+	{ "scalable.dir_page",             dir_page_bad,           VTD_PASID_PAGE, 1 },
 	{ "scalable.dir_empty",            dir_empty,              VTD_PASID_MISSING, 1 },
 	{ "scalable.dir_second",           dir_second,             VTD_PASID_UNEXPECTED, 1 },
 	{ "scalable.dir_last",             dir_last,               VTD_PASID_UNEXPECTED, 1 },
 	{ "scalable.dir_low_bit",          dir_low_bit,            VTD_PASID_RESERVED, 1 },
 	{ "scalable.dir_fpd",              dir_fpd,                VTD_PASID_RESERVED, 1 },
 	{ "scalable.dir_above_haw",        dir_above_haw,          VTD_PASID_RESERVED, 1 },
-	{ "scalable.table_page",           table_page_bad,         VTD_TABLE_PAGE, 1 },
+	{ "scalable.table_page",           table_page_bad,         VTD_PASID_PAGE, 1 },
 	{ "scalable.table_second",         table_second,           VTD_PASID_UNEXPECTED, 1 },
 	{ "scalable.table_last",           table_last,             VTD_PASID_UNEXPECTED, 1 },
 	{ "scalable.entry_gone",           entry_gone,             VTD_PASID_MISSING, 1 },
