@@ -26,13 +26,12 @@ struct node_unit_ser {
 	uint64_t regs_pa;
 	uint64_t cap, ecap;
 	uint64_t rtaddr, iqa, irta;
-	uint64_t iq_status_pa;
 	uint32_t index;
 	uint32_t ver, gsts;
 	uint16_t segment;
 	uint16_t reserved;
 };
-static_assert(sizeof(struct node_unit_ser) == 72, "layout");
+static_assert(sizeof(struct node_unit_ser) == 64, "layout");
 
 /* The domain whose record has that top table. */
 struct node_domain_ser {

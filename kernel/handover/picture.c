@@ -12,7 +12,7 @@ static void record_unit(const struct iommu_unit *u, struct node_unit_ser *out)
 	vtd_unit_snapshot(&u->vtd, &state, &s);
 	*out = (struct node_unit_ser){
 		.regs_pa = s.regs, .cap = s.cap, .ecap = s.ecap, .rtaddr = s.rtaddr, .iqa = s.iqa,
-		.irta = s.irta, .iq_status_pa = u->status, .index = s.index, .ver = s.ver, .gsts = s.gsts,
+		.irta = s.irta, .index = s.index, .ver = s.ver, .gsts = s.gsts,
 		.segment = s.segment,
 	};
 }

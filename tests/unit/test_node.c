@@ -26,7 +26,7 @@ static void sample(void)
 		.unit = {
 			{ .regs_pa = 0xfed90000, .cap = 0x00d2008c222f0606, .ecap = 0xf00f4a,
 			  .rtaddr = 0x101000, .iqa = 0x102000, .irta = 0x103000,
-			  .iq_status_pa = 0x104000, .index = 0,
+			  .index = 0,
 			  .ver = 0x10, .gsts = 0xc4000000, .segment = 0 },
 			{ .regs_pa = 0xfed91000, .index = 4, .segment = 3 },
 		},
