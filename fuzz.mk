@@ -58,7 +58,8 @@ $(B)/flips/flips: $(FLIPS_OBJ)
 FLIPS_EVERY ?= 1
 .PHONY: flips
 flips: $(B)/flips/flips
-	@$(B)/flips/flips --every $(FLIPS_EVERY) --verbose; $(status)
+	@$(B)/flips/flips --every $(FLIPS_EVERY) --verbose && \
+		$(B)/flips/flips --every $(FLIPS_EVERY) --verbose --scalable; $(status)
 
 -include $(FLIPS_OBJ:.o=.d)
 

@@ -38,6 +38,7 @@ def run(command: list[str]) -> tuple[int, int, int]:
 def main() -> int:
     parts = [[sys.executable, "tests/unit/run.py", *sys.argv[1:]],
              ["build/flips/flips", "--every", "61"],
+             ["build/flips/flips", "--every", "61", "--scalable"],
              [sys.executable, "tests/boot/matrix.py"]]
     total = [0, 0, 0]
     for command in parts:

@@ -430,9 +430,12 @@ static void make_machine(void)
 	make_port(&outgoing.port[1], FAR, 2, DATA + DATA_STEP);
 }
 
-void world_build(void)
+void world_build(uint8_t ttm)
 {
 	machine_reset(NULL);
+	mmu.ttm = ttm;
+	if (ttm == VTD_TTM_SCALABLE)
+		fake.ecap |= VTD_ECAP_SMTS | VTD_ECAP_SSTS;
 	make_machine();
 	memset(&outcome, 0, sizeof(outcome));
 	if (setjmp(ended) || handover_save(&outgoing, &target)) {
@@ -520,8 +523,8 @@ static void accept_handoff(void)
 static const struct prove_ids adopt_ids = {
 	.mode = CHECK_HANDOFF_MODE_UNCHANGED, .preserved = CHECK_MEMORY_TABLES_PRESERVED,
 	.tables = CHECK_MEMORY_TABLES_UNCHANGED, .root = CHECK_RESTORE_ROOT_ENTRIES,
-	.context = CHECK_RESTORE_CONTEXT_ENTRIES, .entry = CHECK_RESTORE_ENTRY_MATCHES,
-	.did = CHECK_RESTORE_DID_UNIQUE,
+	.context = CHECK_RESTORE_CONTEXT_ENTRIES, .pasid = CHECK_RESTORE_PASID_ENTRIES,
+	.entry = CHECK_RESTORE_ENTRY_MATCHES, .did = CHECK_RESTORE_DID_UNIQUE,
 };
 
 /* As adopt.c does it. */
@@ -534,12 +537,14 @@ static void restore(void)
 /* As confirm.c does it. */
 static void confirm_tables(void)
 {
-	const struct node_digest_ser *bad;
+	const struct node_digest_ser *bad, *bad_pasid;
 
 	prove_tables(&(struct proof){
 		.mmu = &restored, .map = &adoption.kho.map, .picture = adoption.picture,
 		.node = adoption.n, .ids = adopt_ids, .blame = &adoption.blame });
 	bad = prove_digests(adoption.n, NODE_DIGEST_TABLE, adoption.picture, &adoption.blame);
+	bad_pasid = prove_digests(adoption.n, NODE_DIGEST_PASID, adoption.picture, &adoption.blame);
+	bad = bad ? bad : bad_pasid;
 	check_ok(CHECK_MEMORY_TABLES_UNCHANGED, !bad, "table page %llx changed",
 		 bad ? (unsigned long long)bad->pa : 0);
 }

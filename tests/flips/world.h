@@ -17,8 +17,8 @@
 
 paddr_t world_image(void);
 
-/* Bring the machine up and write the handoff. */
-void world_build(void);
+/* Bring the machine up in a table mode and write the handoff. */
+void world_build(uint8_t ttm);
 
 /* For whoever damages the handoff, or looks for what to damage. */
 void world_write(paddr_t pa, const void *from, uint64_t len);
