@@ -393,8 +393,8 @@ RMRR_IN_USE, RMRR_LARGE, RMRR_ABSENT = stanzas.by_name(
 
 RUNS: Tuple[Mutant, ...] = (
     mutant("restore.goes_on_unsound", "F04: a failed restore falls back silently", ADOPT,
-           "\tfence_blamed(&a);\n\tphase_set(",
-           "\tif (a.blame.all)\n\t\tfence_blamed(&a);\n\tphase_set(",
+           "\tfence_blamed(&a);\n\tadoption_quiet",
+           "\tif (a.blame.all)\n\t\tfence_blamed(&a);\n\tadoption_quiet",
            Judged(ONE_OF_TWO)),
     mutant("restore.blames_everyone", "what is broken is refused as small as possible",
            "kernel/handover/prove.c",

@@ -14,7 +14,6 @@
 #define BUSES		2
 #define FUNCTIONS	(BUSES * 256)
 #define HOST_RID	PCI_RID(0, 0, 0)
-#define PORT_RID	PCI_RID(0, 0x1c, 0)
 
 #define CAP_PCIE	0x40
 #define CAP_MSI		0x50
@@ -58,9 +57,10 @@ static void fill_config(void)
 	for (unsigned i = 0; i < FUNCTIONS; i++)
 		config[i][0] = UINT32_MAX;
 	add_function(HOST_RID, 0x29c08086, 0x060000, PCI_HEADER_ENDPOINT);
-	add_function(PORT_RID, 0x34208086, 0x060400, PCI_HEADER_BRIDGE);
-	add_capabilities(PORT_RID, PCI_EXP_ROOT_PORT, false);
-	config[PORT_RID][PCI_PRIMARY_BUS / 4] = 0x00010100;
+	add_function(BOARD_BRIDGE, 0x34208086, 0x060400, PCI_HEADER_BRIDGE);
+	if (!board.pci_bridge)
+		add_capabilities(BOARD_BRIDGE, PCI_EXP_ROOT_PORT, false);
+	config[BOARD_BRIDGE][PCI_PRIMARY_BUS / 4] = 0x00010100;
 	add_function(BOARD_ROGUE, 0x00011af4, 0x020000, PCI_HEADER_ENDPOINT);
 	for (unsigned i = 0; i < board.nr_nics; i++)
 		add_nic(i);
@@ -119,7 +119,7 @@ unsigned board_masters(void)
 	unsigned n = 0;
 
 	for (unsigned rid = 0; rid < FUNCTIONS; rid++)
-		n += rid != PORT_RID && config[rid][0] != UINT32_MAX &&
+		n += rid != BOARD_BRIDGE && config[rid][0] != UINT32_MAX &&
 		     config[rid][PCI_COMMAND / 4] & PCI_COMMAND_MASTER;
 	return n;
 }

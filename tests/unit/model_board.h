@@ -18,6 +18,7 @@
 #define BOARD_RMRR_LEN	KIB(64)		/* of each, one behind the other */
 
 #define BOARD_NIC(i)	((i) ? PCI_RID(1, 0, 0) : PCI_RID(0, 2, 0))	/* the second behind a port */
+#define BOARD_BRIDGE	PCI_RID(0, 0x1c, 0)	/* what it is behind */
 #define BOARD_ROGUE	PCI_RID(0, 3, 0)	/* there is never a domain for it */
 #define BOARD_RMRR(i)	((i) ? PCI_RID(0, 0x1d, (i) - 1) : PCI_RID(0, 0x1f, 0))
 #define BOARD_PLAIN_FN(i) PCI_RID(0, 4 + (i) / 8, (i) % 8)
@@ -27,6 +28,7 @@
  * function and the first half of the plain ones, the second all that is left. */
 struct board {
 	unsigned nr_units, nr_nics, nr_rmrrs, nr_plain;
+	bool pci_bridge;		/* NIC 1 is behind a conventional bridge: its id is an alias */
 };
 
 /* Model units exist already; their registers are at BOARD_REGS(). */

@@ -441,6 +441,11 @@ static void test_fence(void **state)
 	assert_true(was_present);
 	assert_false(bus_master[NIC]);
 	assert_false(present(NIC_RID));
+
+	/* An alias may be a bridge's own id, and others are behind it. */
+	on_master_off = NULL;
+	assert_int_equal(iommu_fence(&mmu, 0, PORT_RID), 0);
+	assert_true(bus_master[PORT]);
 }
 
 /* iommu.limits: domains and devices end with an error, not beyond their tables */

@@ -148,6 +148,39 @@ static void other_domain_in_record(void)
 	the_other_goes_on();
 }
 
+/* NIC 1 also goes by its bridge's id, whose record is broken: as one function it reaches nothing,
+ * under either id.  The bridge lets through what others send. */
+static void alias_in_record(void)
+{
+	struct kho_iommu_device_ser *d;
+
+	save();
+	remember();
+	d = record();
+	while (d->devid != BOARD_BRIDGE)
+		d++;
+	d->attachment_id++;
+	world_jump();
+	adopt_and_miss("restore.records");
+	assert_int_equal(world_run()->nr_ports, 1);
+	assert_int_equal(world_run()->port[0].nic.rid, BOARD_NIC(0));
+	assert_string_equal(world_serve(30), "");
+	is_fenced(1);
+	assert_null(iommu_device_of(world_run()->mmu, 0, BOARD_BRIDGE));
+	assert_int_not_equal(board_command(BOARD_BRIDGE) & PCI_COMMAND_MASTER, 0);
+	is_blocked(BOARD_BRIDGE, could[1].rx.buffers_iova, PAGE_SIZE);
+}
+
+static void test_aliases(void **state)
+{
+	struct world w = world_pairs[0];
+
+	(void)state;
+	w.board.pci_bridge = true;
+	for (unsigned m = 0; m < WORLD_MODES; m++)
+		begin(&w, m, alias_in_record);
+}
+
 static void test_records(void **state)
 {
 	(void)state;
@@ -214,9 +247,33 @@ static void table_elsewhere(void)
 	elsewhere(2);
 }
 
+/* Each is to blame for its own, whichever is found first: NIC 0 for an ignored bit in a table, NIC 1
+ * for one in a PASID entry that is not present. */
+static void one_of_each(void)
+{
+	uint64_t *e = entry_of_level(3, world_run()->port[0].control->rx.buffers_iova);
+	const uint64_t *dir;
+	uint64_t *pe;
+
+	if (world_run()->cfg.mode == MODE_LEGACY)
+		return;
+	dir = mem_ptr(world_device(BOARD_NIC(1))->pasid_dir);
+	pe = (uint64_t *)mem_ptr(*dir & ~UINT64_C(0xfff)) + 8;
+	save();
+	remember();
+	break_entry(e, *e | BIT64(52));
+	break_entry(pe, BIT64(12));
+	world_jump();
+	adopt_and_miss("memory.tables_unchanged");
+	assert_int_equal(world_run()->nr_ports, 0);
+	is_fenced(0);
+	is_fenced(1);
+}
+
 static void test_tables(void **state)
 {
 	(void)state;
+	for_one(one_of_each);
 	for_one(ignored_bit);
 	for_each(leaf_elsewhere);
 	for_each(table_elsewhere);
@@ -370,11 +427,28 @@ static void translation_off(void)
 	is_refused("remapping unit");
 }
 
+/* A unit with nothing behind it, of which the kernel before said nothing: its tables are not even
+ * preserved. */
+static void unit_not_named(void)
+{
+	world_run()->mmu->unit[1].used = false;
+	save();
+	world_jump();
+	assert_false(world_adopt());
+	assert_non_null(strstr(kernel_verdict.sentence, "remapping unit was not handed over"));
+	assert_int_equal(board_masters(), 0);
+}
+
 static void test_units(void **state)
 {
+	struct world w = world_pairs[3];
+
 	(void)state;
 	for_one(root_pointer_written);
 	for_one(translation_off);
+	w.board.nr_nics = 1;
+	for (unsigned m = 0; m < WORLD_MODES; m++)
+		begin(&w, m, unit_not_named);
 }
 
 /* ---- dropped before the jump ---------------------------------------------------------------- */
@@ -427,6 +501,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_records),
+		cmocka_unit_test(test_aliases),
 		cmocka_unit_test(test_tables),
 		cmocka_unit_test(test_contexts),
 		cmocka_unit_test(test_refused),

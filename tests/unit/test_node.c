@@ -195,6 +195,8 @@ static void port_of_another_segment(void) { n.port[0].config.segment = 1; }
 static void nothing(void) { }
 static void same_rid_elsewhere(void) { n.device[0].rid = n.port[0].config.rid = 0x19; }
 static void last_id_given_out(void) { n.next_domain_id = 9; }
+static void all_ids_given_out(void) { n.next_domain_id = 65535; }
+static void more_ids_given_out(void) { n.next_domain_id = 65536; }
 
 static const struct {
 	const char *name;
@@ -205,6 +207,9 @@ static const struct {
 	{ "node.sample_is_good", nothing, NULL, NULL, 0 },
 	{ "node.same_rid_on_another_segment", same_rid_elsewhere, NULL, NULL, 0 },
 	{ "node.highest_id_just_given_out", last_id_given_out, NULL, NULL, 0 },
+	{ "node.all_ids_given_out", all_ids_given_out, NULL, NULL, 0 },
+	{ "node.more_ids_given_out", more_ids_given_out, "baton node",
+	  "has given out more domain ids than there are", 65536 },
 	{ "node.no_tsc_rate", no_tsc, "baton node", "gives an impossible TSC rate", 0 },
 	{ "node.tsc_below_100_mhz", slow_tsc, "baton node", "gives an impossible TSC rate", 99999 },
 	{ "node.tsc_above_20_ghz", fast_tsc, "baton node", "gives an impossible TSC rate", 20000001 },

@@ -157,6 +157,21 @@ static void test_fields(void **state)
 	}
 }
 
+/* picture.capabilities are those of the unit itself, whatever the node says */
+static void test_capabilities(void **state)
+{
+	const struct vtd_caps *caps = &mmu.unit[0].vtd.caps;
+
+	(void)state;
+	assert_int_equal(picture_record(&mmu, &n), 0);
+	n.unit[0].cap = n.unit[0].ecap = UINT64_MAX;
+	n.unit[0].ver = 0xff;
+	take_picture(&n, &p);
+	assert_int_equal(p.unit[0].cap, caps->cap);
+	assert_int_equal(p.unit[0].ecap, caps->ecap);
+	assert_int_equal(p.unit[0].ver, caps->ver_major << 4 | caps->ver_minor);
+}
+
 /* picture.units_left_alone are not recorded; indices stay those of the DMAR table */
 static void test_unused(void **state)
 {
@@ -184,6 +199,13 @@ static void test_too_much(void **state)
 	memset(&n, 0, sizeof(n));
 	mmu.nr_devices = NODE_MAX_DEVICES + 1;
 	assert_int_equal(picture_record(&mmu, &n), -ENOSPC);
+	setup(NULL);
+	memset(&n, 0, sizeof(n));
+	mmu.next_domain_id = 65535;		/* what a digest can name */
+	assert_int_equal(picture_record(&mmu, &n), 0);
+	memset(&n, 0, sizeof(n));
+	mmu.next_domain_id++;
+	assert_int_equal(picture_record(&mmu, &n), -ENOSPC);
 }
 
 int main(void)
@@ -192,6 +214,7 @@ int main(void)
 		cmocka_unit_test_setup(test_record, setup),
 		cmocka_unit_test_setup(test_round_trip, setup),
 		cmocka_unit_test_setup(test_fields, setup),
+		cmocka_unit_test_setup(test_capabilities, setup),
 		cmocka_unit_test_setup(test_unused, setup),
 		cmocka_unit_test_setup(test_too_much, setup),
 	};

@@ -364,6 +364,38 @@ static void test_rmrr(void **state)
 	mmu.dmar.rmrr[0].limit -= PAGE_SIZE;	/* the last page is mapped, but no longer named */
 	prove();
 	assert_true(only_bad(ids.preserved));
+	/* A region of one byte is none, so that nobody mapped it. */
+	mmu.dmar.rmrr[0].limit += PAGE_SIZE;
+	domain_of(NIC_RID)->is_rmrr = 1;
+	unpreserve(BUFFER);
+	mmu.dmar.rmrr[1] = (struct vtd_dmar_rmrr){ .base = BUFFER, .limit = BUFFER };
+	mmu.dmar.nr_rmrr = 2;
+	prove();
+	assert_true(only_bad(ids.preserved));
+	mmu.dmar.rmrr[1].limit++;
+	prove();
+	assert_true(only_bad(CHECK_COUNT));
+}
+
+/* prove.table_in_two_places: nobody knows whose it is */
+static void test_table_twice(void **state)
+{
+	static const enum node_digest_kind kinds[] = { NODE_DIGEST_TABLE, NODE_DIGEST_PASID };
+	struct blame b = { 0 };
+
+	(void)state;
+	prove_and_blame(&b);
+	assert_false(b.all);
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		memset(&b, 0, sizeof(b));
+		n.digest[n.nr_digests] = n.digest[i];
+		n.digest[n.nr_digests].owner = 0;
+		n.digest[n.nr_digests++].kind = kinds[i];
+		prove_and_blame(&b);
+		assert_true(only_bad(ids.tables));
+		assert_true(b.all);
+		n.nr_digests--;
+	}
 }
 
 /* prove.records_every_table_once: root, context, second-stage, with their digests */
@@ -489,6 +521,7 @@ int main(void)
 		cmocka_unit_test_setup(test_preserved, setup),
 		cmocka_unit_test_setup(test_table_as_buffer, setup),
 		cmocka_unit_test_setup(test_rmrr, setup),
+		cmocka_unit_test_setup(test_table_twice, setup),
 		cmocka_unit_test_setup(test_record_tables, setup),
 		cmocka_unit_test_setup(test_blame, setup),
 		cmocka_unit_test_setup(test_blame_rid, setup),

@@ -259,6 +259,28 @@ static void test_stranger(void **state)
 	assert_true(b.all);
 	assert_int_equal(restore.bad, 2);		/* the one that is missing, and the stranger */
 	assert_int_equal(restore_device(&restore, named(FAR_RID + 1), &why_not), -EBADMSG);
+	/* Nor is the same address on a PCI domain beyond 16 bits a name. */
+	memset(&b, 0, sizeof(b));
+	write_handoff(&mmu);
+	*(uint32_t *)FIELD(FAR_RID, pci_domain) = 0x10000;
+	receive(&mmu);
+	restore_blame(&restore, &b);
+	assert_true(b.all);
+}
+
+/* restore.broken_stranger: it is counted, but says nothing that could stop anybody else */
+static void test_broken_stranger(void **state)
+{
+	struct blame b = { 0 };
+
+	(void)state;
+	write_handoff(&mmu);
+	*FIELD(FAR_RID, owner_token) = 0;
+	node.device[named(FAR_RID)].rid++;
+	receive(&mmu);
+	assert_int_equal(restore.bad, 2);
+	restore_blame(&restore, &b);
+	assert_false(b.all);
 }
 
 /* restore.bad_unit: it costs all devices behind it; all its context tables are looked into */
@@ -332,6 +354,7 @@ int main(void)
 		cmocka_unit_test_setup(test_restored_domain, setup),
 		cmocka_unit_test_setup(test_identity, setup),
 		cmocka_unit_test_setup(test_stranger, setup),
+		cmocka_unit_test_setup(test_broken_stranger, setup),
 		cmocka_unit_test_setup(test_bad_unit, setup),
 		cmocka_unit_test_setup(test_bad_domain, setup),
 		cmocka_unit_test_setup(test_segments, setup),

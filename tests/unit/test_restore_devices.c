@@ -294,6 +294,7 @@ static void passes_through(void) { entry_of(NIC_RID)->lo |= FIELD_PREP(VTD_CE_TT
 static void other_table(void) { entry_of(NIC_RID)->lo += PAGE_SIZE; }
 static void other_width(void) { entry_of(NIC_RID)->hi ^= VTD_AW_39BIT ^ VTD_AW_48BIT; }
 static void other_did(void) { entry_of(NIC_RID)->hi += 1 << 8; }
+static void behind_another(void) { next.dmar.drhd[0].include_all = false; }	/* it serves what it names: nothing */
 
 static const struct { const char *name; void (*change)(void); const char *says; } misfits[] = {
 	{ "levels", three_levels_only, "levels" }, { "mgaw", narrow, "wider" },
@@ -302,7 +303,7 @@ static const struct { const char *name; void (*change)(void); const char *says; 
 	{ "entry_gone", not_present, "no context entry" },
 	{ "pass_through", passes_through, "translation type" },
 	{ "entry_table", other_table, "another table" }, { "entry_width", other_width, "another width" },
-	{ "entry_did", other_did, "another DID" },
+	{ "entry_did", other_did, "another DID" }, { "unit", behind_another, "behind another unit" },
 };
 
 /* restore.misfit: refused, and the entry stays what it is until the fence */

@@ -459,6 +459,31 @@ static void test_find_another_type(void **state)
 	assert_int_equal(found.pasid_dir, s.pasid_dir);
 }
 
+/* What this library never writes would send requests elsewhere than what is found: not even the
+ * directory is read. */
+static void test_find_other_requests(void **state)
+{
+	static const struct { unsigned word; uint64_t flip; } flips[] = {
+		{ 0, 1 << 2 }, { 0, 1 << 3 }, { 0, 1 << 4 },	/* DTE, PASIDE, PRE */
+		{ 0, 7 << 9 }, { 0, 1 << 9 },			/* PDTS */
+		{ 1, 1 }, { 1, 1 << 19 }, { 1, 1 << 20 },	/* RID_PASID, RID_PRIV */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(flips); i++) {
+		struct vtd_source found;
+		uint64_t *e;
+
+		fresh(VTD_TTM_SCALABLE);
+		set(RID);
+		e = mem_ptr((word(u.root + (RID >> 8) * 16 + (RID & 0x80 ? 8 : 0)) & ~0xfffULL) +
+			    vtd_context_offset(VTD_TTM_SCALABLE, RID));
+		e[flips[i].word] ^= flips[i].flip;
+		assert_int_equal(find(RID, &found), -EOPNOTSUPP);
+		assert_int_equal(nr_asked, 2);		/* root and context table */
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -475,6 +500,7 @@ int main(void)
 		cmocka_unit_test(test_find),
 		cmocka_unit_test(test_find_reads_what_it_may),
 		cmocka_unit_test(test_find_another_type),
+		cmocka_unit_test(test_find_other_requests),
 	};
 
 	return cmocka_run_group_tests_name("vtd source ids", tests, NULL, NULL);
