@@ -10,6 +10,7 @@
 #include "tests/boot/rmrr.h"
 
 #define BP_SETUP_DATA	0x250		/* u64 in boot_params, head of the list */
+#define STRANGER	0x50		/* device and function on bus 0 */
 #define SS_SOFTWARE_BIT	BIT64(52)	/* ignored by hardware: translation goes on */
 
 /* "kho-v4" becomes "kho-v3": a version that nobody here speaks. */
@@ -44,6 +45,18 @@ static void table(const struct corrupt_place *p)
 			return;
 		}
 	panic("corrupt: the table is empty");
+}
+
+/* A context entry for a source id that nobody has named: who knows what it reaches. */
+static void stranger(const struct corrupt_place *p)
+{
+	const uint64_t *root = mem_ptr(ALIGN_DOWN(p->node->unit[0].rtaddr, PAGE_SIZE));
+	uint64_t *context = mem_ptr(ALIGN_DOWN(root[0], PAGE_SIZE));
+
+	if (!(root[0] & 1))	/* all were fenced before: there are no entries any more */
+		return;
+	mem_write64(&context[2 * STRANGER + 1], 9 << 8 | 2);
+	mem_write64(&context[2 * STRANGER], p->node->domain[0].top_pa | 1);
 }
 
 /* A PASID directory, in an entry that is not present: nobody but the digest sees it. */
@@ -152,6 +165,7 @@ static const struct {
 	{ "radix_node", false, radix_node },
 	{ "table", false, table },
 	{ "pasid_dir", false, pasid_dir },
+	{ "stranger", false, stranger },
 	{ "record_did", false, record_did },
 	{ "record_pointer", false, record_pointer },
 	{ "record_chain", false, record_chain },

@@ -285,6 +285,12 @@ STANZAS: Tuple[Stanza, ...] = (
               results={"memory.tables_unchanged": NOT_OK, "restore.entry_matches": OK},
               may_fail=frozenset({"*"}), generations=2),
     one_nic_fenced("handoff.table_of_one_nic_changed", "table", "memory.tables_unchanged"),
+    # Everything is stopped, and what is left is handed over all the same: no device, no domain.
+    corrupted("handoff.stranger_in_context_table", "stranger", FAILED, r"had no stream", ("e1000e",),
+              config={"generations": "3"}, console=r"every device is fenced: empty root tables",
+              results={"restore.root_entries": OK}, may_fail=frozenset({"*"}), generations=3,
+              trace=witness.Expect(disables=None, fault_sids=frozenset({q.NIC_SID, q.NIC_SID + 8}),
+                                   fault_reasons=frozenset({0x1, 0x2}), roots=2)),
     corrupted("handoff.image_changed", "image", FAILED, r"failed",
               results={"handoff.image_unchanged": NOT_OK, "stream.no_loss": OK,
                        "stream.complete": OK}, generations=2),

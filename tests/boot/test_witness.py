@@ -1,4 +1,5 @@
 """Reading QEMU's trace: a run that is as it should be, then each thing that must not happen."""
+import dataclasses
 import unittest
 from typing import List, Optional
 
@@ -98,6 +99,12 @@ class Disagreements(unittest.TestCase):
 
     def test_root_set_again_to_the_same(self) -> None:
         self.expect_one(with_line("vtd_reg_dmar_root addr 0x4000000 scalable 0"), "root pointer set 2")
+
+    def test_root_that_must_move(self) -> None:
+        text = with_line("vtd_reg_dmar_root addr 0x5000000 scalable 0")
+        twice = dataclasses.replace(ENDS_WITH_FAULT, roots=2)
+        self.assertEqual(problems(text, twice), [])
+        self.expect_one(GOOD, "root pointer set 1", twice)
 
     def test_no_root(self) -> None:
         text = "\n".join(l for l in GOOD.splitlines() if "dmar_root" not in l)

@@ -83,6 +83,7 @@ class Expect:
     """What a stanza says about its trace; the defaults are those of a run that passes."""
     enabled: bool = True			# translation was switched on at all
     disables: Optional[int] = 1			# at the very end; None: do not care
+    roots: int = 1				# how often the root pointer was set
     fault_sids: FrozenSet[int] = frozenset()	# who may fault at all
     fault_reasons: FrozenSet[int] = frozenset()
     faults_needed: bool = False
@@ -234,7 +235,7 @@ def translation_problems(trace: Trace, expect: Expect) -> List[str]:
     if expect.disables is not None and len(trace.disables) != expect.disables:
         found.append(f"translation was switched off {len(trace.disables)} times, "
                      f"expected {expect.disables}")
-    if len(trace.roots) != 1:
+    if len(trace.roots) != expect.roots:
         roots = ", ".join(f"{r:#x}" for r in trace.roots) or "none"
         found.append(f"root pointer set {len(trace.roots)} times: {roots}")
     if trace.nic_off:
