@@ -137,6 +137,7 @@ HOST_KERNEL := $(wildcard kernel/stream/*.c) kernel/config.c kernel/console/prin
 	kernel/console/font.c kernel/console/framebuffer.c kernel/handover/bootparams.c \
 	kernel/handover/kexec.c kernel/handover/node.c kernel/handover/picture.c \
 	kernel/handover/prove.c kernel/handover/records_plain.c kernel/handover/restore.c \
+	kernel/handover/restore_match.c \
 	kernel/memory/memmap.c kernel/memory/scratch.c \
 	kernel/memory/window.c kernel/machine/acpi.c $(IOMMU_SRC) kernel/machine/pci.c \
 	kernel/machine/pci_features.c kernel/machine/pci_usb.c kernel/nic/common.c kernel/nic/e1000e.c kernel/nic/igb.c \

@@ -39,6 +39,7 @@ FLIPS_SRC := $(SRC_LIB) tests/host/arena.c $(wildcard tests/flips/*.c) kernel/co
 	kernel/handover/picture.c \
 	kernel/handover/prove.c kernel/handover/records.c \
 	kernel/handover/records_plain.c kernel/handover/restore.c \
+	kernel/handover/restore_match.c \
 	kernel/handover/save.c $(IOMMU_SRC) \
 	kernel/memory/memmap.c kernel/memory/window.c kernel/nic/port.c kernel/report/ktap.c \
 	$(wildcard kernel/stream/*.c)

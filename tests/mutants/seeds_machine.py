@@ -7,6 +7,7 @@ IOMMU = "kernel/machine/iommu.c"
 SOURCE = "vtd/source.c"
 DISCOVER = "kernel/machine/iommu_discover.c"
 BRINGUP = "kernel/machine/iommu_bringup.c"
+MATCH = "kernel/handover/restore_match.c"
 PROVE = "kernel/handover/prove.c"
 PICTURE = "kernel/handover/picture.c"
 NODE = "kernel/handover/node.c"
@@ -193,9 +194,9 @@ PROOFS: Tuple[Mutant, ...] = (
     mutant("prove.unit_without_record", "R1: a whole unit forgotten", PROVE,
            "\treturn false;\n}\n\nvoid prove_tables", "\treturn true;\n}\n\nvoid prove_tables",
            Unit("test_prove")),
-    mutant("picture.did_lost", "R3: the record", "kernel/handover/restore.c",
+    mutant("picture.did_lost", "R3: the record", MATCH,
            ".id, .did = rec->did,\n", ".id,\n", Unit("test_picture")),
-    mutant("picture.domains_by_index", "F16: an index is no id", "kernel/handover/restore.c",
+    mutant("picture.domains_by_index", "F16: an index is no id", MATCH,
            ".domain = r->n->domain[r->domain[rec->domain]].id,", ".domain = (uint32_t)r->domain[rec->domain],",
            Unit("test_mutants_iommu", "test_picture_names_ids")),
     mutant("picture.identity_lost", "F52: a record carries no identity", PICTURE,
