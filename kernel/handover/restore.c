@@ -266,7 +266,7 @@ int restore_device(struct restore *r, uint32_t i, const char **why)
 	struct restore_device *d = &r->device[i];
 	int err;
 
-	if (d->restored && !d->fenced)
+	if (d->restored)
 		return 0;
 	*why = d->fenced ? "was fenced" : d->fault ? d->fault : d->did_fault;
 	if (*why)
