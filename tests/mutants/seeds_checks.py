@@ -174,9 +174,11 @@ RESTORE = (
               Boot("restore.root_entries", also=NO_STREAM)),
     # An entry that the node does not name a device for.
     in_record("check.device_too_many", """\
-	vtd_context_set(r->mmu->unit[0].vtd.root, 0x00f8,
+	const struct vtd_tables tables = vtd_unit_tables(&r->mmu->unit[0].vtd);
+
+	vtd_context_set(&tables, 0x00f8,
 			vtd_context_entry(r->mmu->domain[0].ss.top, 9,
-					  vtd_aw_of_levels(r->mmu->domain[0].ss.levels)), true);
+					  vtd_aw_of_levels(r->mmu->domain[0].ss.levels)));
 """, Boot("restore.context_entries", also=NO_STREAM)),
     in_record("check.did_of_record", f"\t{DEVICE_RECORD}->attachment_id ^= 4;\n",
               Boot("restore.entry_matches", also=NO_PORT)),
