@@ -19,20 +19,13 @@ void kho_chain_write(const struct kho_block_kind *k, const paddr_t *block, size_
 	}
 }
 
-int kho_chain_open(struct kho_chain *c, struct kho_reader *r, struct kho_refusal *why)
+int kho_chain_step(struct kho_chain *c, struct kho_refusal *why)
 {
 	const struct kho_block_kind *k = c->kind;
 	const uint64_t capacity = KHO_BLOCK_CAPACITY(k->entry_bytes);
 	const paddr_t pa = c->next;
 	struct kho_block_ser b;
-	int err;
 
-	if (c->nr_blocks == k->max_blocks)
-		return kho_refuse(why, -EBADMSG, k->what, "follows too many others", pa,
-				  k->max_blocks);
-	err = kho_claim_page(r, k->what, pa, why);
-	if (err)
-		return err;
 	memcpy(&b, mem_ptr(pa), sizeof(b));
 	if (b.count > capacity)
 		return kho_refuse(why, -EBADMSG, k->what, "claims more entries than fit", pa,
@@ -47,4 +40,16 @@ int kho_chain_open(struct kho_chain *c, struct kho_reader *r, struct kho_refusal
 	c->count = b.count;
 	c->entries_pa = pa + sizeof(b);
 	return 0;
+}
+
+int kho_chain_open(struct kho_chain *c, struct kho_reader *r, struct kho_refusal *why)
+{
+	const struct kho_block_kind *k = c->kind;
+	int err;
+
+	if (c->nr_blocks == k->max_blocks)
+		return kho_refuse(why, -EBADMSG, k->what, "follows too many others", c->next,
+				  k->max_blocks);
+	err = kho_claim_page(r, k->what, c->next, why);
+	return err ? err : kho_chain_step(c, why);
 }

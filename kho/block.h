@@ -71,6 +71,9 @@ static inline struct kho_chain kho_chain_of(const struct kho_block_kind *k, padd
  */
 int kho_chain_open(struct kho_chain *c, struct kho_reader *r, struct kho_refusal *why);
 
+/* The same for a block that was checked and claimed before, as one of another kind. */
+int kho_chain_step(struct kho_chain *c, struct kho_refusal *why);
+
 /* Entry @i of the block opened last. */
 static inline paddr_t kho_chain_entry(const struct kho_chain *c, size_t i)
 {

@@ -1,7 +1,7 @@
 /* Layout L5 of the IOMMU live-update records: what hangs off the FLB "iommu-liveupdate", version 1.
  * Source: the series "iommu: Add live update state preservation", include/linux/kho/abi/iommu.h as
- * of commit d03649cebd07 (not in a released Linux); layouts before it differ in sizes and offsets
- * and are refused by name.  Earlier layouts used bit-fields in packed structs, which compilers lay out
+ * of commit d03649cebd07 (not in a released Linux); layouts before it differ in sizes and offsets:
+ * iommu_layout.h tells them apart.  Earlier layouts used bit-fields in packed structs, which compilers lay out
  * differently: here every field has a width of its own and an offset that is asserted. */
 #ifndef BATON_KHO_IOMMU_ABI_H
 #define BATON_KHO_IOMMU_ABI_H
@@ -113,11 +113,6 @@ static_assert(KHO_IOMMU_DEVICES_PER_BLOCK == 56, "device records per block");
 /* A one-page PASID directory covers 2^15 PASIDs; max_pasid doubles with its pages, to 20 bits. */
 #define KHO_IOMMU_PASIDS_PER_PAGE	BIT64(15)
 #define KHO_IOMMU_MAX_PASID		BIT64(20)
-
-/* L3, as far as it takes to tell that records are not L5: device records of 56 bytes, in which the
- * address of the unit record comes 8 bytes earlier. */
-#define KHO_IOMMU_L3_DEVICE_BYTES	56
-#define KHO_IOMMU_L3_OFF_UNIT		32
 
 /* DIDs: 0 is reserved, 1 the default of pass-through and first-stage; the field is 16 bits. */
 #define KHO_IOMMU_FIRST_DID	2

@@ -9,6 +9,7 @@
 
 #include "claim.h"
 #include "iommu_abi.h"
+#include "iommu_layout.h"
 #include "keys.h"
 #include "luo.h"
 #include "pages.h"
@@ -109,35 +110,45 @@ struct kho_iommu_digests {
 	void *ctx;
 };
 
+/* Where records are, and what may be made of them. */
+struct kho_iommu_place {
+	enum kho_iommu_family family;		/* by the name of the FLB */
+	paddr_t top_pa;				/* top structure */
+	const struct kho_iommu_form *l3;	/* &kho_iommu_l3: records of that layout are read
+						 * as well; NULL: they are refused */
+};
+
 /**
  * kho_iommu_find() - the records of a handoff
- * @l:      validated LUO
- * @top_pa: for kho_iommu_records_read()
- * @why:    set on refusal
+ * @l:   validated LUO
+ * @out: for kho_iommu_records_read(), without L3
+ * @why: set on refusal
  *
- * Return: 0; -ENOENT no unit was handed over; -EOPNOTSUPP with @why: records of another layout.
+ * Return: 0; -ENOENT no unit was handed over; -EOPNOTSUPP with @why: FLBs of several names.
  */
-int kho_iommu_find(const struct kho_luo *l, paddr_t *top_pa, struct kho_refusal *why);
+int kho_iommu_find(const struct kho_luo *l, struct kho_iommu_place *out, struct kho_refusal *why);
 
 /**
  * kho_iommu_records_read() - validate records
  * @r:       reader; every page of records is claimed
- * @top_pa:  top structure
+ * @at:      where they are
  * @digests: NULL for none; a record that is not intact is bad, whatever it says
  * @out:     arrays and their max_ members are given, the rest is set
  * @v:       arrays are given
  * @why:     set on refusal
  *
  * Chains: every pointer is a preserved page of its own, claimed by nothing else; counts fit;
- * version and layout are L5's.  Records: scratch fields, padding and unknown flags are zero,
- * pointers among them name live records, tables are preserved, nothing that must be unique
- * is there twice, a DID stands for one domain on a unit and the reverse, and a unit's count is that
- * of its devices (devices whose unit is not known may make up the difference).
+ * version and layout are L5's, or L3's if asked for.  Which layout it is, the records say: see
+ * kho_iommu_recognise().  Where no layout fits at all, those that should be L5 are read as such, and each
+ * device is refused alone, since it names no record.  Records: scratch fields, padding and unknown
+ * flags are zero, pointers among them name live records, tables are preserved, nothing that must be
+ * unique is there twice, a DID stands for one domain on a unit and the reverse, and a unit's count is
+ * that of its devices (devices whose unit is not known may make up the difference).
  * Whether a DID is within the unit's number of domains is the caller's to check.
  * Return: 0, with a verdict on every record; -EBADMSG, -ELOOP, -ENOSPC, -EOPNOTSUPP another
- * version or layout; with @why.
+ * version or layout, which @why names; with @why.
  */
-int kho_iommu_records_read(struct kho_reader *r, paddr_t top_pa,
+int kho_iommu_records_read(struct kho_reader *r, const struct kho_iommu_place *at,
 			   const struct kho_iommu_digests *digests, struct kho_iommu *out,
 			   struct kho_iommu_verdicts *v, struct kho_refusal *why);
 

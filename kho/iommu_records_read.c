@@ -7,6 +7,7 @@
 #include "platform/mem.h"
 
 static const char top_what[] = "IOMMU top structure";
+static const char records_what[] = "IOMMU records";
 
 /* Faults after which nothing else of a record can be believed. */
 static const char not_intact[] = "does not match its digest";
@@ -19,13 +20,14 @@ static const char not_preserved[] = "names a table that is not preserved";
 
 struct reading {
 	struct kho_reader *r;
+	const struct kho_iommu_form *form;	/* NULL: of a family that is not read */
 	const struct kho_iommu_digests *digests;
 	struct kho_iommu *out;
 	struct kho_iommu_verdicts *v;
 	struct kho_refusal *why;
-	/* Blocks of units and then of domains, sorted by address, are the keys while devices are
+	/* Blocks of units and then of domains, sorted by address, are the keys until devices have been
 	 * read. */
-	size_t nr_unit_blocks, nr_domain_blocks;
+	struct kho_iommu_chains chains;
 };
 
 /* The first fault stays. */
@@ -105,58 +107,43 @@ static void read_unit(struct reading *g, size_t i, struct kho_iommu_verdict *v)
 
 static void read_domain(struct reading *g, size_t i, struct kho_iommu_verdict *v)
 {
-	const struct kho_iommu_domain_ser *ser = mem_ptr(v->pa);
 	struct kho_iommu_domain *d = &g->out->domain[i];
+	struct kho_iommu_domain_ser ser;
 	uint64_t value;
 	const char *fault;
 
+	g->form->domain(v->pa, &ser);
 	*d = (struct kho_iommu_domain){
-		.top_table = ser->top_table_pa, .first_stage = ser->sign_extend,
-		.top_level = MIN(ser->top_level, (uint64_t)UINT8_MAX),
-		.vasz = MIN(ser->vasz, (uint32_t)UINT8_MAX),
-		.deleted = read_header(g, &ser->header, sizeof(*ser), v),
+		.top_table = ser.top_table_pa, .first_stage = ser.sign_extend,
+		.top_level = MIN(ser.top_level, (uint64_t)UINT8_MAX),
+		.vasz = MIN(ser.vasz, (uint32_t)UINT8_MAX),
+		.deleted = read_header(g, &ser.header, g->form->domains->entry_bytes, v),
 	};
 	if (d->deleted)
 		return;
-	if (ser->header.ref_count != 1)
-		find(v, "has a reference count other than 1", ser->header.ref_count);
-	if (ser->sign_extend > 1)
-		find(v, "has a sign_extend that is neither 0 nor 1", ser->sign_extend);
-	if (ser->restored_domain)
-		find(v, scratch, ser->restored_domain);
-	if (!all_zero(ser->padding, sizeof(ser->padding)))
+	if (ser.header.ref_count != 1)
+		find(v, "has a reference count other than 1", ser.header.ref_count);
+	if (ser.sign_extend > 1)
+		find(v, "has a sign_extend that is neither 0 nor 1", ser.sign_extend);
+	if (ser.restored_domain)
+		find(v, scratch, ser.restored_domain);
+	if (!all_zero(ser.padding, sizeof(ser.padding)))
 		find(v, padding, 0);
 	fault = kho_iommu_domain_fault(d, &value);
 	find(v, fault, value);
 	find_table(g, v, d->top_table, PAGE_SIZE);
 }
 
-/* The index of the record at @pa, in a chain of @n records whose blocks are @block. */
-static size_t record_at(const struct kho_block_kind *k, const struct kho_key *block, size_t nr,
-			size_t n, paddr_t pa)
-{
-	/* An address in the header wraps, and becomes a slot that no page has. */
-	const uint64_t off = pa % PAGE_SIZE - sizeof(struct kho_block_ser);
-	const uint64_t slot = off / k->entry_bytes;
-	const struct kho_key *b = kho_keys_find(block, nr, ALIGN_DOWN(pa, PAGE_SIZE));
-	size_t i;
-
-	if (!b || off % k->entry_bytes || slot >= KHO_BLOCK_CAPACITY(k->entry_bytes))
-		return KHO_IOMMU_NONE;
-	i = b->index * KHO_BLOCK_CAPACITY(k->entry_bytes) + slot;
-	return i < n ? i : KHO_IOMMU_NONE;
-}
-
 static size_t unit_at(const struct reading *g, paddr_t pa)
 {
-	return record_at(&kho_iommu_unit_blocks, g->out->keys, g->nr_unit_blocks,
-			 g->out->nr_units, pa);
+	return kho_iommu_record_at(g->chains.unit, g->chains.nr_units,
+				   kho_iommu_unit_blocks.entry_bytes, pa);
 }
 
 static size_t domain_at(const struct reading *g, paddr_t pa)
 {
-	return record_at(&kho_iommu_domain_blocks, g->out->keys + g->nr_unit_blocks,
-			 g->nr_domain_blocks, g->out->nr_domains, pa);
+	return kho_iommu_record_at(g->chains.domain, g->chains.nr_domains,
+				   g->form->domains->entry_bytes, pa);
 }
 
 static void find_pointers(const struct reading *g, const struct kho_iommu_device_ser *ser,
@@ -174,42 +161,148 @@ static void find_pointers(const struct reading *g, const struct kho_iommu_device
 
 static void read_device(struct reading *g, size_t i, struct kho_iommu_verdict *v)
 {
-	const struct kho_iommu_device_ser *ser = mem_ptr(v->pa);
 	struct kho_iommu_device *d = &g->out->device[i];
+	struct kho_iommu_device_ser ser;
 	uint64_t value;
 	const char *fault;
 
+	g->form->device(v->pa, &ser);
 	*d = (struct kho_iommu_device){
-		.pci_domain = ser->pci_domain, .devid = ser->devid, .did = ser->attachment_id,
-		.owner_token = ser->owner_token,
-		.domain = domain_at(g, ser->domain_pa), .unit = unit_at(g, ser->unit_pa),
-		.vtd = { .ats_enabled = ser->ats_enabled, .ats_supported = ser->ats_supported,
-			 .pasid_dir = ser->pasid_dir_pa, .max_pasid = ser->max_pasid },
-		.deleted = read_header(g, &ser->header, sizeof(*ser), v),
+		.pci_domain = ser.pci_domain, .devid = ser.devid, .did = ser.attachment_id,
+		.owner_token = ser.owner_token,
+		.domain = domain_at(g, ser.domain_pa), .unit = unit_at(g, ser.unit_pa),
+		.vtd = { .ats_enabled = ser.ats_enabled, .ats_supported = ser.ats_supported,
+			 .pasid_dir = ser.pasid_dir_pa, .max_pasid = ser.max_pasid },
+		.deleted = read_header(g, &ser.header, g->form->devices->entry_bytes, v),
 	};
 	if (d->deleted)
 		return;
-	if (ser->header.ref_count != 1)
-		find(v, "has a reference count other than 1", ser->header.ref_count);
-	if (ser->devid > UINT16_MAX)
-		find(v, "has an address of more than 16 bits", ser->devid);
-	if (ser->attachment_id > KHO_IOMMU_LAST_DID)
-		find(v, "has a DID of more than 16 bits", ser->attachment_id);
-	if (ser->ats_enabled > 1 || ser->ats_supported > 1)
+	if (ser.header.ref_count != 1)
+		find(v, "has a reference count other than 1", ser.header.ref_count);
+	if (ser.devid > UINT16_MAX)
+		find(v, "has an address of more than 16 bits", ser.devid);
+	if (ser.attachment_id > KHO_IOMMU_LAST_DID)
+		find(v, "has a DID of more than 16 bits", ser.attachment_id);
+	if (ser.ats_enabled > 1 || ser.ats_supported > 1)
 		find(v, "has an ATS field that is neither 0 nor 1",
-		     ser->ats_enabled << 8 | ser->ats_supported);
-	if (ser->restored)
-		find(v, scratch, ser->restored);
-	if (!all_zero(ser->padding, sizeof(ser->padding)))
+		     ser.ats_enabled << 8 | ser.ats_supported);
+	if (ser.restored)
+		find(v, scratch, ser.restored);
+	if (!all_zero(ser.padding, sizeof(ser.padding)))
 		find(v, padding, 0);
-	find_pointers(g, ser, d, v);
+	find_pointers(g, &ser, d, v);
 	fault = kho_iommu_device_fault(d, &value);
 	find(v, fault, value);
 	if (d->vtd.pasid_dir)
 		find_table(g, v, d->vtd.pasid_dir, kho_iommu_pasid_dir_bytes(d->vtd.max_pasid));
 }
 
+static void copy_domain(paddr_t pa, struct kho_iommu_domain_ser *out)
+{
+	memcpy(out, mem_ptr(pa), sizeof(*out));
+}
+
+static void copy_device(paddr_t pa, struct kho_iommu_device_ser *out)
+{
+	memcpy(out, mem_ptr(pa), sizeof(*out));
+}
+
+static const struct kho_iommu_form l5 = {
+	.layout = KHO_IOMMU_L5, .domains = &kho_iommu_domain_blocks,
+	.devices = &kho_iommu_device_blocks, .domain = copy_domain, .device = copy_device,
+};
+
 /* --- Chains --- */
+
+/* What each family's top structure has: three addresses, of units, domains and devices. */
+static const struct {
+	uint8_t first, step;	/* bytes */
+	char fault[24];		/* if no more can be said of the records */
+} families[] = {
+	[KHO_IOMMU_L0_L1] = { 0, 16, "are in layout L0 or L1" },
+	[KHO_IOMMU_L2_L3] = { 0, 8, "are in layout L2 or L3" },
+	[KHO_IOMMU_L4_L5] = { 8, 8, "are in layout L4 or L5" },
+};
+
+/* Claim the blocks of a chain, whatever is in them; with @block, note them there and sort them. */
+static int claim_chain(struct reading *g, const char *what, paddr_t first, struct kho_key *block,
+		       size_t max_blocks, size_t *nr_blocks)
+{
+	const struct kho_block_kind any = {
+		.what = what, .entry_bytes = KHO_IOMMU_SMALLEST_RECORD, .may_be_empty = true,
+		.max_blocks = SIZE_MAX,
+	};
+	struct kho_chain c = kho_chain_of(&any, first);
+
+	while (c.next) {
+		const paddr_t pa = c.next;
+		int err = kho_chain_open(&c, g->r, g->why);
+
+		if (err)
+			return err;
+		if (block && c.nr_blocks > max_blocks)
+			return kho_refuse(g->why, -ENOSPC, what, "is one too many for the work memory",
+					  pa, max_blocks);
+		if (block)
+			block[c.nr_blocks - 1] = (struct kho_key){ pa, c.nr_blocks - 1 };
+	}
+	if (block)
+		kho_keys_sort(block, c.nr_blocks);
+	*nr_blocks = c.nr_blocks;
+	return 0;
+}
+
+/* Find the three chains.  Records of L4 and L5 have all three, be they empty. */
+static int claim_chains(struct reading *g, const struct kho_iommu_place *at, paddr_t first[3])
+{
+	const char *const what[3] = { kho_iommu_unit_blocks.what, kho_iommu_domain_blocks.what,
+				      kho_iommu_device_blocks.what };
+	struct kho_key *k = g->out->keys;
+	size_t nr[3], used = 0;
+
+	for (unsigned i = 0; i < 3; i++) {
+		const paddr_t pa = at->top_pa + families[at->family].first +
+				   i * families[at->family].step;
+		int err;
+
+		memcpy(&first[i], mem_ptr(pa), sizeof(first[i]));
+		if (!first[i] && at->family == KHO_IOMMU_L4_L5)
+			return kho_refuse(g->why, -EBADMSG, what[i], "is missing", 0, 0);
+		err = claim_chain(g, what[i], first[i], i < 2 ? k + used : NULL,
+				  g->out->max_keys - used, &nr[i]);
+		if (err)
+			return err;
+		if (i < 2)
+			used += nr[i];
+	}
+	g->chains = (struct kho_iommu_chains){
+		.unit = k, .nr_units = nr[0], .domain = k + nr[0], .nr_domains = nr[1],
+		.device = first[2],
+	};
+	return 0;
+}
+
+/* Is it the layout that is to be read? */
+static int check_layout(const struct reading *g, const struct kho_iommu_place *at)
+{
+	static const char named[][20] = {
+		[KHO_IOMMU_L0] = "are in layout L0", [KHO_IOMMU_L1] = "are in layout L1",
+		[KHO_IOMMU_L2] = "are in layout L2", [KHO_IOMMU_L3] = "are in layout L3",
+		[KHO_IOMMU_L4] = "are in layout L4", [KHO_IOMMU_L5] = "are in layout L5",
+	};
+	const enum kho_iommu_layout layout = kho_iommu_recognise(at->family, &g->chains);
+	const char *fault = families[at->family].fault;
+
+	if (g->form && (layout == g->form->layout || layout == KHO_IOMMU_NO_DEVICE))
+		return 0;
+	if (g->form == &l5 && layout == KHO_IOMMU_NO_LAYOUT)
+		return 0;
+	if (layout < ARRAY_SIZE(named))
+		fault = named[layout];
+	else if (g->form)
+		fault = layout == KHO_IOMMU_AMBIGUOUS ? "fit more than one layout" : "fit no layout";
+	return kho_refuse(g->why, -EOPNOTSUPP, records_what, fault, at->top_pa, layout);
+}
 
 /* One kind of record: its chain, where verdicts go, and how one is read. */
 struct kind {
@@ -233,75 +326,33 @@ static int read_block(struct reading *g, const struct kind *k, const struct kho_
 	return 0;
 }
 
-/* With @block, the blocks are noted there and sorted. */
-static int read_chain(struct reading *g, const struct kind *k, paddr_t first, size_t *nr,
-		      struct kho_key *block, size_t max_blocks, size_t *nr_blocks)
+static int read_chain(struct reading *g, const struct kind *k, paddr_t first, size_t *nr)
 {
 	struct kho_chain c = kho_chain_of(k->blocks, first);
 
 	*nr = 0;
-	if (!first)
-		return kho_refuse(g->why, -EBADMSG, k->blocks->what, "is missing", 0, 0);
 	while (c.next) {
-		const paddr_t pa = c.next;
-		int err = kho_chain_open(&c, g->r, g->why);
+		int err = kho_chain_step(&c, g->why);
 
+		if (!err)
+			err = read_block(g, k, &c, nr);
 		if (err)
 			return err;
-		if (block && c.nr_blocks > max_blocks)
-			return kho_refuse(g->why, -ENOSPC, k->blocks->what,
-					  "is one too many for the work memory", pa, max_blocks);
-		if (block)
-			block[c.nr_blocks - 1] = (struct kho_key){ pa, c.nr_blocks - 1 };
-		err = read_block(g, k, &c, nr);
-		if (err)
-			return err;
-	}
-	if (block) {
-		kho_keys_sort(block, c.nr_blocks);
-		*nr_blocks = c.nr_blocks;
 	}
 	return 0;
 }
 
-static int read_chains(struct reading *g, const struct kho_iommu_top_ser *top)
+static int read_chains(struct reading *g, const paddr_t first[3])
 {
 	struct kho_iommu *o = g->out;
 	const struct kind units = { &kho_iommu_unit_blocks, read_unit, g->v->unit, o->max_units };
-	const struct kind domains = {
-		&kho_iommu_domain_blocks, read_domain, g->v->domain, o->max_domains
-	};
-	const struct kind devices = {
-		&kho_iommu_device_blocks, read_device, g->v->device, o->max_devices
-	};
-	int err = read_chain(g, &units, top->units_pa, &o->nr_units, o->keys, o->max_keys,
-			     &g->nr_unit_blocks);
+	const struct kind domains = { g->form->domains, read_domain, g->v->domain, o->max_domains };
+	const struct kind devices = { g->form->devices, read_device, g->v->device, o->max_devices };
+	int err = read_chain(g, &units, first[0], &o->nr_units);
 
 	if (!err)
-		err = read_chain(g, &domains, top->domains_pa, &o->nr_domains,
-				 o->keys + g->nr_unit_blocks, o->max_keys - g->nr_unit_blocks,
-				 &g->nr_domain_blocks);
-	return err ? err : read_chain(g, &devices, top->devices_pa, &o->nr_devices, NULL, 0, NULL);
-}
-
-/* L3, L4 and L5 share the version number or the name.  Device records tell them apart: if none fits as
- * L5 and the first fits as L3, the bytes are not L5. */
-static int check_layout(const struct reading *g)
-{
-	const struct kho_iommu *o = g->out;
-	paddr_t unit_pa;
-
-	for (size_t i = 0; i < o->nr_devices; i++)
-		if (o->device[i].unit != KHO_IOMMU_NONE && o->device[i].domain != KHO_IOMMU_NONE)
-			return 0;
-	if (!o->nr_devices)
-		return 0;
-	memcpy(&unit_pa, (const uint8_t *)mem_ptr(g->v->device[0].pa) + KHO_IOMMU_L3_OFF_UNIT,
-	       sizeof(unit_pa));
-	if (unit_at(g, unit_pa) == KHO_IOMMU_NONE)
-		return 0;
-	return kho_refuse(g->why, -EOPNOTSUPP, "IOMMU records", "are in layout L3 or L4, not L5",
-			  g->v->device[0].pa, 0);
+		err = read_chain(g, &domains, first[1], &o->nr_domains);
+	return err ? err : read_chain(g, &devices, first[2], &o->nr_devices);
 }
 
 /* --- Records against each other --- */
@@ -417,41 +468,68 @@ static void check_clashes(struct reading *g)
 
 /* --- Whole --- */
 
-int kho_iommu_find(const struct kho_luo *l, paddr_t *top_pa, struct kho_refusal *why)
+int kho_iommu_find(const struct kho_luo *l, struct kho_iommu_place *out, struct kho_refusal *why)
 {
-	const struct kho_flb *f = kho_luo_flb(l, KHO_IOMMU_FLB);
+	static const char names[KHO_IOMMU_FAMILIES][20] = {
+		[KHO_IOMMU_L0_L1] = KHO_IOMMU_FLB_L0_L1, [KHO_IOMMU_L2_L3] = KHO_IOMMU_FLB_L2_L3,
+		[KHO_IOMMU_L4_L5] = KHO_IOMMU_FLB,
+	};
+	const struct kho_flb *found = NULL;
+	unsigned family = 0;
 
-	if (kho_luo_flb(l, KHO_IOMMU_FLB_L0_L1))
-		return kho_refuse(why, -EOPNOTSUPP, "FLB iommu-v1", "is of layout L0 or L1", 0, 0);
-	if (kho_luo_flb(l, KHO_IOMMU_FLB_L2_L3))
-		return kho_refuse(why, -EOPNOTSUPP, "FLB iommu-liveupdate-v1",
-				  "is of layout L2 or L3", 0, 0);
-	if (!f)
+	for (unsigned i = 0; i < KHO_IOMMU_FAMILIES; i++) {
+		const struct kho_flb *f = kho_luo_flb(l, names[i]);
+
+		if (f && found)
+			return kho_refuse(why, -EOPNOTSUPP, "FLBs of IOMMU records",
+					  "are there under two names", f->data, i);
+		if (f) {
+			found = f;
+			family = i;
+		}
+	}
+	if (!found)
 		return -ENOENT;
-	*top_pa = f->data;
+	*out = (struct kho_iommu_place){ .family = family, .top_pa = found->data };
 	return 0;
 }
 
-int kho_iommu_records_read(struct kho_reader *r, paddr_t top_pa,
-			   const struct kho_iommu_digests *digests, struct kho_iommu *out,
-			   struct kho_iommu_verdicts *v, struct kho_refusal *why)
+/* Find the records and tell their layout, whatever that is. */
+static int open_records(struct reading *g, const struct kho_iommu_place *at, paddr_t first[3])
 {
-	struct reading g = { .r = r, .digests = digests, .out = out, .v = v, .why = why };
 	const struct kho_iommu_top_ser *top;
-	int err = kho_claim_page(r, top_what, top_pa, why);
+	int err = kho_claim_page(g->r, top_what, at->top_pa, g->why);
 
 	if (err)
 		return err;
-	top = mem_ptr(top_pa);
-	if (top->version != KHO_IOMMU_VERSION)
-		return kho_refuse(why, -EOPNOTSUPP, top_what, "has an unknown version", top_pa,
+	top = mem_ptr(at->top_pa);
+	if (at->family == KHO_IOMMU_L4_L5 && top->version != KHO_IOMMU_VERSION)
+		return kho_refuse(g->why, -EOPNOTSUPP, top_what, "has an unknown version", at->top_pa,
 				  top->version);
-	err = read_chains(&g, top);
+	err = claim_chains(g, at, first);
+	if (err && !g->form)	/* what is refused anyway is refused by its name */
+		return kho_refuse(g->why, -EOPNOTSUPP, records_what, families[at->family].fault,
+				  at->top_pa, 0);
+	return err ? err : check_layout(g, at);
+}
+
+int kho_iommu_records_read(struct kho_reader *r, const struct kho_iommu_place *at,
+			   const struct kho_iommu_digests *digests, struct kho_iommu *out,
+			   struct kho_iommu_verdicts *v, struct kho_refusal *why)
+{
+	struct reading g = {
+		.r = r, .digests = digests, .out = out, .v = v, .why = why,
+		.form = at->family == KHO_IOMMU_L4_L5 ? &l5 :
+			at->family == KHO_IOMMU_L2_L3 ? at->l3 : NULL,
+	};
+	paddr_t first[3];
+	int err = open_records(&g, at, first);
+
 	if (!err)
-		err = check_layout(&g);
+		err = read_chains(&g, first);
 	if (!err && MAX(out->nr_units, MAX(out->nr_domains, out->nr_devices)) > out->max_keys)
-		err = kho_refuse(why, -ENOSPC, "IOMMU records", "are too many for the work memory",
-				 top_pa, out->max_keys);
+		err = kho_refuse(why, -ENOSPC, records_what, "are too many for the work memory",
+				 at->top_pa, out->max_keys);
 	if (err)
 		return err;
 	check_counts(&g);

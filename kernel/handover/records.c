@@ -250,8 +250,8 @@ static int read_iommu(struct reading *w, const struct node *n, struct records_pl
 	struct kho_iommu_verdicts verdicts = {
 		.unit = out->unit_verdict, .domain = out->domain_verdict,
 		.device = out->device_verdict };
-	paddr_t top;
-	int err = kho_iommu_find(&w->luo, &top, why);
+	struct kho_iommu_place at;
+	int err = kho_iommu_find(&w->luo, &at, why);
 
 	if (err == -ENOENT)
 		return kho_refuse(why, -EBADMSG, "FLB " KHO_IOMMU_FLB, "is missing", 0, 0);
@@ -262,7 +262,7 @@ static int read_iommu(struct reading *w, const struct node *n, struct records_pl
 		.max_domains = NODE_MAX_DOMAINS, .device = out->device,
 		.max_devices = NODE_MAX_DEVICES, .keys = out->key, .max_keys = RECORDS_MAX_KEYS,
 	};
-	return kho_iommu_records_read(&w->reader, top, &digests, &out->iommu, &verdicts, why);
+	return kho_iommu_records_read(&w->reader, &at, &digests, &out->iommu, &verdicts, why);
 }
 
 int records_read(const struct kho_handoff *h, const struct kho_limits *lim, const struct node *n,

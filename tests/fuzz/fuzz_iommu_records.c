@@ -1,5 +1,6 @@
-/* Records of IOMMU units, domains and devices, in memory whose map is known.  What has a good
- * verdict keeps the rules; records that are all good are written again and read the same. */
+/* Records of IOMMU units, domains and devices, behind any FLB name and in memory whose map is known.
+ * What has a good verdict keeps the rules; records that are all good are written again and read the
+ * same. */
 #include "sparse.h"
 
 #include "kho/iommu_records.h"
@@ -20,7 +21,8 @@ struct records_room {
 
 static struct records_room first, second;
 
-static int read_records(struct records_room *room, paddr_t top, bool own, struct kho_refusal *why)
+static int read_records(struct records_room *room, const struct kho_iommu_place *at, bool own,
+			struct kho_refusal *why)
 {
 	const struct kho_limits lim = sparse_limits(own);
 	struct kho_reader r;
@@ -37,7 +39,7 @@ static int read_records(struct records_room *room, paddr_t top, bool own, struct
 		.unit = room->verdict[0], .domain = room->verdict[1], .device = room->verdict[2],
 	};
 	REQUIRE(!kho_reader_init(&r, &room->h, &lim, room->claims, ARRAY_SIZE(room->claims), why));
-	return kho_iommu_records_read(&r, top, NULL, &room->io, &room->v, why);
+	return kho_iommu_records_read(&r, at, NULL, &room->io, &room->v, why);
 }
 
 static bool good(const struct kho_iommu_device *d)
@@ -94,13 +96,15 @@ static void write_again(void)
 	static paddr_t list[64];
 	struct kho_pages pages = { .pa = list, .max = ARRAY_SIZE(list) };
 	const struct kho_iommu *a = &first.io, *b = &second.io;
+	struct kho_iommu_place written = { .family = KHO_IOMMU_L4_L5 };
 	struct kho_iommu_placed at;
 	struct kho_refusal why = { 0 };
 	struct kho_radix radix;
 
 	REQUIRE(!kho_radix_init(&radix, &no_scratch));
 	REQUIRE(!kho_iommu_records_write(a, &radix, &pages, &at, &why));
-	REQUIRE(!read_records(&second, list[at.top], true, &why));
+	written.top_pa = list[at.top];
+	REQUIRE(!read_records(&second, &written, true, &why));
 	REQUIRE(a->nr_units == b->nr_units && a->nr_domains == b->nr_domains &&
 		a->nr_devices == b->nr_devices && !second.v.bad_devices);
 	for (size_t i = 0; i < a->nr_units; i++)
@@ -135,13 +139,14 @@ static void write_again(void)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct span in = span_of(data, size);
+	struct kho_iommu_place at = { .l3 = &kho_iommu_l3 };
 	struct kho_refusal why = { 0 };
-	paddr_t top;
 
 	sparse_open(true);
-	top = fuzz_take_u64(&in);
+	at.family = fuzz_take_u64(&in) % KHO_IOMMU_FAMILIES;
+	at.top_pa = fuzz_take_u64(&in);
 	sparse_lay(in, true);
-	if (read_records(&first, top, false, &why)) {
+	if (read_records(&first, &at, false, &why)) {
 		REQUIRE(why.what && why.fault);
 	} else {
 		check();

@@ -257,7 +257,7 @@ static void move_word(const struct fixture_segment *s, size_t n, uint64_t *v)
 }
 
 static void golden_records(const char *name, const char *path, const struct fixture_segment *s,
-			   size_t n, paddr_t top)
+			   size_t n, enum kho_iommu_family family, paddr_t top)
 {
 	struct fixture_segment here[16];
 
@@ -267,6 +267,7 @@ static void golden_records(const char *name, const char *path, const struct fixt
 		here[i] = (struct fixture_segment){ LOAD + i * PAGE_SIZE, s[i].len, s[i].offset };
 	load_segments(path, here, n);
 	seed_begin("iommu_records", name);
+	put_u64(family);
 	put_u64(moved(top));
 	for (size_t i = 0; i < n; i++) {
 		uint64_t *word = mem_ptr(here[i].pa);
@@ -355,6 +356,7 @@ static void own_records(void)
 		exit(1);
 	}
 	seed_begin("iommu_records", "baton");
+	put_u64(KHO_IOMMU_L4_L5);
 	put_u64(list[at.top]);
 	for (size_t i = 0; i < pages.nr; i++)
 		put_page(list[i]);
@@ -615,12 +617,12 @@ int main(int argc, char **argv)
 	folder = argv[1];
 	golden();
 	linux_handoff();
-#define RECORDS(file, name, top) \
+#define RECORDS(file, name, family, top) \
 	golden_records(file, "tests/fixtures/iommu-records/" file "/mem.bin", name##_segments, \
-		       ARRAY_SIZE(name##_segments), top)
-	RECORDS("l5-small", l5_small, L5_SMALL_TOP);
-	RECORDS("l5-chained", l5_chained, L5_CHAINED_TOP);
-	RECORDS("l3-small", l3_small, L3_SMALL_TOP);
+		       ARRAY_SIZE(name##_segments), family, top)
+	RECORDS("l5-small", l5_small, KHO_IOMMU_L4_L5, L5_SMALL_TOP);
+	RECORDS("l5-chained", l5_chained, KHO_IOMMU_L4_L5, L5_CHAINED_TOP);
+	RECORDS("l3-small", l3_small, KHO_IOMMU_L2_L3, L3_SMALL_TOP);
 	own_luo();
 	own_records();
 	own_node();

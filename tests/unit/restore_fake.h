@@ -109,6 +109,8 @@ static inline void read_records(struct records_plain *out)
 		.claims = { .range = work, .max = MAX_PAGES } };
 	struct kho_iommu_verdicts v = {
 		out->unit_verdict, out->domain_verdict, out->device_verdict, 0 };
+	const struct kho_iommu_place at = {
+		.family = KHO_IOMMU_L4_L5, .top_pa = page_list[placed.top] };
 	struct kho_refusal why = { 0 };
 
 	for (size_t i = 0; i < pages.nr; i++)
@@ -119,7 +121,7 @@ static inline void read_records(struct records_plain *out)
 		.unit = out->unit, .max_units = NODE_MAX_UNITS, .domain = out->domain,
 		.max_domains = NODE_MAX_DOMAINS, .device = out->device,
 		.max_devices = NODE_MAX_DEVICES, .keys = out->key, .max_keys = RECORDS_MAX_KEYS };
-	if (kho_iommu_records_read(&r, page_list[placed.top], NULL, &out->iommu, &v, &why))
+	if (kho_iommu_records_read(&r, &at, NULL, &out->iommu, &v, &why))
 		fail_msg("%s %s", why.what, why.fault);
 }
 
