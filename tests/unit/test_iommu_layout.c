@@ -581,6 +581,9 @@ static void test_broken_records(void **state)
 	put(record(DEVICES, 56, 0) + 24, 8, DOMAINS + 17);
 	expect_refusal(read_as(KHO_IOMMU_L2_L3, &kho_iommu_l3), -EOPNOTSUPP, "fit no layout");
 	expect_refusal(read_as(KHO_IOMMU_L2_L3, NULL), -EOPNOTSUPP, "are in layout L2 or L3");
+	lay(&layouts[L3], &one);
+	put(record(DEVICES, 56, 0) + 32, 8, UNITS + 17);
+	expect_refusal(read_as(KHO_IOMMU_L2_L3, &kho_iommu_l3), -EOPNOTSUPP, "fit no layout");
 	lay(&layouts[L1], &one);
 	put(record(DEVICES, 49, 0) + 29, 8, DOMAINS + 17);
 	expect_refusal(read_as(KHO_IOMMU_L0_L1, NULL), -EOPNOTSUPP, "are in layout L0 or L1");
