@@ -204,6 +204,24 @@ $(B)/tools/frames: tools/frames.c kernel/stream/frame.c kho/crc32c.c Makefile | 
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(TOOL_CFLAGS) tools/frames.c kernel/stream/frame.c kho/crc32c.c -o $@
 
+# kho-dump reads with the libraries, through a seam of its own; once more with sanitizers for its tests.
+DUMP_SRC := $(wildcard tools/kho-dump/*.c) $(wildcard kho/*.c)
+DUMP_INC := -iquote include -iquote tools/kho-dump -iquote .
+# What tests/tools/test_kho_dump.py runs; the last one writes the handoffs that are read.
+DUMP_TESTED := $(B)/tools/kho-dump $(B)/host/kho-dump $(B)/host/make_handoff
+$(B)/host/make_handoff: tests/tools/make_handoff.c $(B)/host/rooms.a
+	$(Q)$(CLANG) $(HOST_CFLAGS) -iquote include -iquote tests/host -iquote . -MMD -MF $@.d $< $(B)/host/rooms.a -lfdt -o $@
+$(B)/tools/kho-dump: $(DUMP_SRC:%.c=$(B)/tools/obj/%.o)
+	$(Q)$(CLANG) $^ -lfdt -o $@
+$(B)/tools/obj/%.o: %.c Makefile | tools-build
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) -std=gnu11 -O2 -g $(WARN) $(DUMP_INC) -MMD -c $< -o $@
+$(B)/host/kho-dump: $(DUMP_SRC:%.c=$(B)/host/dump/%.o)
+	$(Q)$(CLANG) $(HOST_CFLAGS) $^ -lfdt -o $@
+$(B)/host/dump/%.o: %.c Makefile | tools-check
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(HOST_CFLAGS) $(DUMP_INC) -MMD -c $< -o $@
+
 # ---- running and testing ------------------------------------------------------------------------
 .PHONY: run unit check tools-run help clean
 tools-run:
@@ -212,10 +230,10 @@ tools-run:
 run: tools-run $(B)/baton.efi $(B)/tools/frames
 	@$(PYTHON) tests/boot/run.py; $(status)
 
-unit: tools-check $(TEST_BIN)
+unit: tools-check $(TEST_BIN) $(DUMP_TESTED)
 	@$(PYTHON) tests/unit/run.py $(TEST_BIN); $(status)
 
-check: tools-run tools-check $(B)/baton.efi test-image $(B)/tools/frames $(B)/flips/flips $(TEST_BIN)
+check: tools-run tools-check $(B)/baton.efi test-image $(B)/tools/frames $(B)/flips/flips $(TEST_BIN) $(DUMP_TESTED)
 	@$(PYTHON) tests/check.py $(TEST_BIN); $(status)
 
 # Many hand-overs in one run, frames on two NICs all the while.
@@ -232,6 +250,7 @@ help:
 	@echo "make run        boot it in QEMU with a frame sender; progress, verdict, logs"
 	@echo "make check      all tests; ends with N passed, N failed, N skipped"
 	@echo "make unit       the host tests alone, in seconds"
+	@echo "make build/tools/kho-dump   prints a handoff from an image of physical memory (--help)"
 	@echo "make bench      figures: sizes, instructions, times"
 	@echo "make soak       100 hand-overs in one run (GENERATIONS=N), frames on two NICs"
 	@echo "make mutants    seeded bugs, each of which a test must notice (about 20 minutes)"
@@ -246,4 +265,6 @@ help:
 
 include bench.mk fuzz.mk mutants.mk
 
--include $(FW_OBJ:.o=.d) $(HOST_OBJ:.o=.d) $(MODEL_OBJ:.o=.d) $(TEST_BIN:=.d)
+-include $(FW_OBJ:.o=.d) $(HOST_OBJ:.o=.d) $(MODEL_OBJ:.o=.d) $(TEST_BIN:=.d) \
+	$(DUMP_SRC:%.c=$(B)/tools/obj/%.d) $(DUMP_SRC:%.c=$(B)/host/dump/%.d) \
+	$(B)/host/make_handoff.d
