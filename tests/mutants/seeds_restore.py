@@ -61,7 +61,7 @@ JOINING: Tuple[Mutant, ...] = (
            joined("test_bad_unit")),
     mutant("restore.bad_unit_not_walked", "R2: entries of a unit without a record", MATCH,
            "\t\tvtd_context_tables(&(struct vtd_tables){ .root = root, .ttm = r->mmu->ttm },\n"
-           "\t\t\t\t   s->context_tables);\n", "\t\tmem_ptr(root);\n",
+           "\t\t\t\t   s->context_tables);\n", "\t\ts->context_tables[0] = 0;\n",
            joined("test_bad_unit")),
     mutant("restore.bad_domain_used", "F04: the domain's record is broken, its device goes on", MATCH,
            "\tif (r->domain_fault[rec->domain])\n", "\tif (r->domain_fault[rec->domain] && !r->mmu)\n",
