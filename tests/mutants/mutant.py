@@ -27,6 +27,15 @@ class Unit:
 
 
 @dataclass(frozen=True)
+class Tool:
+    """Dies by tests/tools/test_kho_dump.py; @test is the case that must fail, with its class."""
+    test: str
+
+    def __str__(self) -> str:
+        return f"tool:{self.test}"
+
+
+@dataclass(frozen=True)
 class Compile:
     """Dies because it cannot be built: the compiler's words hold @message."""
     target: str
@@ -72,7 +81,7 @@ class Judged:
         return f"stanza:{self.stanza.name}"
 
 
-Death = Union[Unit, Compile, Boot, Judged]
+Death = Union[Unit, Tool, Compile, Boot, Judged]
 
 
 @dataclass(frozen=True)

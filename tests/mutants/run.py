@@ -27,7 +27,7 @@ import matrix  # noqa: E402  (found only once the path is set)
 import qemu as q  # noqa: E402
 import run as boot  # noqa: E402
 import seeds  # noqa: E402
-from mutant import Boot, Compile, Death, Edit, Judged, Mutant, Unit  # noqa: E402
+from mutant import Boot, Compile, Death, Edit, Judged, Mutant, Tool, Unit  # noqa: E402
 
 OUT = TOP / "build/mutants"
 WORK = OUT / "work"
@@ -36,6 +36,8 @@ UNIT_SECONDS = 30		# the slowest program takes a tenth of that; a hang is a deat
 FIRMWARE = "build/baton.efi"
 TEST_FIRMWARE = "build/test/baton.efi"
 SENDER = "build/tools/frames"
+DUMP_TEST = "tests/tools/test_kho_dump.py"
+DUMP_TESTED = ["build/tools/kho-dump", "build/host/kho-dump", "build/host/make_handoff"]
 
 CHECK_ID = re.compile(r'^CHECK\(\w+,\s*"([\w.]+)"', re.M)
 NAMED = re.compile(r"`([a-z0-9_]+\.[a-z0-9_]+)`")
@@ -144,6 +146,16 @@ def failed_cases(program: str) -> Set[str]:
     return cases
 
 
+def tool_fails(test: str) -> bool:
+    try:
+        done = subprocess.run([sys.executable, DUMP_TEST, test], cwd=WORK,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL, timeout=2 * UNIT_SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        return True
+    return done.returncode != 0
+
+
 class Machines:
     """QEMU, firmware and the runs without a bug."""
 
@@ -174,6 +186,8 @@ def failed_checks(outcome: boot.Outcome) -> Set[str]:
 def targets_of(dies: Death) -> List[str]:
     if isinstance(dies, Unit):
         return [program_path(dies.program)]
+    if isinstance(dies, Tool):
+        return DUMP_TESTED
     if isinstance(dies, Compile):
         return [dies.target]
     if isinstance(dies, Judged) and dies.stanza.test_build:
@@ -225,6 +239,9 @@ def quiet(machines: Optional[Machines], mutants: Sequence[Mutant]) -> List[str]:
         cases = failed_cases(program)
         if cases:
             found.append(f"{program} fails: {', '.join(sorted(cases))}")
+    for test in sorted({m.dies.test for m in mutants if isinstance(m.dies, Tool)}):
+        if tool_fails(test):
+            found.append(f"{DUMP_TEST} {test} fails")
     return found + (quiet_boots(machines, mutants) if machines else [])
 
 
@@ -238,6 +255,13 @@ def dies_by_unit(dies: Unit) -> str:
     if dies.test and dies.test not in cases:
         raise Bad(f"survives {dies.test}; what fails is {', '.join(sorted(cases))}")
     return ", ".join(sorted(cases))
+
+
+def dies_by_tool(dies: Tool) -> str:
+    build(DUMP_TESTED)
+    if not tool_fails(dies.test):
+        raise Bad(f"survives {dies.test}")
+    return dies.test
 
 
 def dies_by_compiler(dies: Compile) -> str:
@@ -286,6 +310,8 @@ def kill(machines: Optional[Machines], mutant: Mutant) -> str:
     with Applied(mutant):
         if isinstance(dies, Unit):
             return dies_by_unit(dies)
+        if isinstance(dies, Tool):
+            return dies_by_tool(dies)
         if isinstance(dies, Compile):
             return dies_by_compiler(dies)
         assert machines

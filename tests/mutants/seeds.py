@@ -10,7 +10,8 @@ from seeds_machine import MACHINE
 from seeds_records import RECORDS
 from seeds_restore import RESTORING
 from seeds_scalable import SCALABLE
+from seeds_tools import TOOLS
 from seeds_vtd import VTD
 
 MUTANTS: Tuple[Mutant, ...] = (VTD + SCALABLE + MACHINE + RECORDS + RESTORING + HANDOVER +
-                               CHECKS + EXCEPTIONS + HOSTILES)
+                               CHECKS + EXCEPTIONS + HOSTILES + TOOLS)

@@ -100,6 +100,17 @@ class Linux(unittest.TestCase):
                         self.assertIn("not in the image", done.stdout)
                         self.assertEqual(ids(done)[0], "I0")
 
+    def test_region_not_preserved(self) -> None:
+        """A region of reserve_mem that nobody preserved."""
+        start = struct.pack("<Q", 0x7ba6d000)
+        data = (LINUX / "mem.bin").read_bytes()
+        self.assertEqual(data.count(start), 1)
+        with tempfile.TemporaryDirectory() as d:
+            shutil.copy(LINUX / "manifest.json", d)
+            (Path(d) / "mem.bin").write_bytes(data.replace(start, struct.pack("<Q", 0x1000)))
+            done = run("--manifest", Path(d) / "manifest.json", "--check")
+            self.assertEqual((done.returncode, ids(done)), (1, ["K6"]), done.stdout)
+
 
 class Manifests(unittest.TestCase):
     def test_refused(self) -> None:
@@ -266,11 +277,11 @@ class Written(unittest.TestCase):
         """A rule violated here does not hide one violated there, nor in the same record."""
         broken = self.broken()
         names = ["metadata_version", "memfd_flags", "restored_device", "padding", "restored_unit",
-                 "unit_token", "unit_type", "reserved_did"]
+                 "root_table", "unit_token", "unit_type", "reserved_did"]
         patches = [p for name in names for p in broken[name][0]]
         patches.append((self.at["memfd1"] + 16, struct.pack("<I", 1 << 30)))
         got = ids(self.patched(patches, "--check"))
-        for rule, count in {"K6": 1, "F1": 2, "V3": 2, "V4": 1, "V7": 2, "R4": 1}.items():
+        for rule, count in {"K6": 1, "F1": 2, "V3": 2, "V4": 1, "V7": 2, "R4": 1, "M1": 1}.items():
             self.assertEqual(got.count(rule), count, f"{rule} in {got}")
 
     def test_all_of_luo(self) -> None:
@@ -328,6 +339,8 @@ class Written(unittest.TestCase):
                 self.assertEqual(done.returncode, 2 if size == 1 else 1)
                 if size > 1:
                     self.assertIn("I0", ids(done))
+        done = run(short, "--boot-params", hex(size - 8), "--check")
+        self.assertEqual((done.returncode, ids(done)), (1, ["I0"]), done.stdout)
 
     def test_large(self) -> None:
         """100,000 blocks that are not adjacent, in 100 files; the time is shown."""
