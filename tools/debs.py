@@ -7,11 +7,11 @@ state: own sources, own lists, own cache, all under the user's cache directory. 
 there and never installed.  The archive's address is the one the system uses already; only the suite
 name changes.
 
-    debs.py [--cached] [--refresh] [qemu] [ovmf] [qemu-11]
+    debs.py [--cached] [--refresh] [qemu] [ovmf] [qemu-11] [linux-source]
 
-prints one JSON object: what was asked for -> version, tree and paths, or null when the system's
-own package is new enough.  --cached never goes to the network.  Status 3: it cannot be had, with
-one sentence that says why.
+prints one JSON object: what was asked for (all but the last, if nothing was) -> version, tree and
+paths, or null when the system's own package is new enough.  --cached never goes to the network.
+Status 3: it cannot be had, with one sentence that says why.
 """
 import argparse
 import fcntl
@@ -53,6 +53,8 @@ class Wanted:
     proof: str			# path inside the tree that must exist
     # Releases whose libc is too old for it: all of it is fetched there, libc and loader included.
     own_libc_for: tuple = ()
+    # Large and for one target alone: never fetched unless it is named.
+    if_named: bool = False
 
 
 WANTED = {
@@ -65,7 +67,13 @@ WANTED = {
     # The first with iommu-testdev.  Last, so that it stands in nobody's way if it cannot be had.
     "qemu-11": Wanted("qemu-11", "qemu-system-x86", "trixie-backports", ("bookworm", "trixie"), True,
                       "usr/bin/qemu-system-x86_64", own_libc_for=("bookworm",)),
+    # What `make check-linux` builds its kernels from.
+    "linux-source": Wanted("linux-source", "linux-source-7.3", "trixie-backports",
+                           ("bookworm", "trixie"), False, "usr/src/linux-source-7.3.tar.xz",
+                           if_named=True),
 }
+# What the boot matrix runs with.
+BY_DEFAULT = tuple(name for name, wanted in WANTED.items() if not wanted.if_named)
 
 
 def cache_dir() -> Path:
@@ -244,6 +252,8 @@ def describe(wanted: Wanted, version: str, tree: Path) -> Dict[str, object]:
     elif wanted.name == "ovmf":
         found["code"] = str(tree / wanted.proof)
         found["vars"] = str(tree / "usr/share/OVMF/OVMF_VARS_4M.fd")
+    elif wanted.name == "linux-source":
+        found["archive"] = str(tree / wanted.proof)
     return found
 
 
@@ -363,7 +373,7 @@ def main(argv: Optional[List[str]] = None) -> int:
         parser.error(f"unknown name {unknown[0]}; known: {', '.join(WANTED)}")
     try:
         result = {name: get(name, not options.cached, options.refresh)
-                  for name in options.names or WANTED}
+                  for name in options.names or BY_DEFAULT}
     except Unavailable as reason:
         print(f"debs: {reason}", file=sys.stderr)
         return EXIT_MISSING

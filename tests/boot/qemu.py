@@ -159,7 +159,7 @@ class Files:
 def fetch_wider() -> Optional[str]:
     """Bring the newer QEMUs and OVMF into the cache.  None, or the reason why not."""
     try:
-        for name in debs.WANTED:
+        for name in debs.BY_DEFAULT:
             debs.get(name)
     except (debs.Unavailable, OSError) as reason:
         return str(reason)
