@@ -23,6 +23,10 @@ void efi_printf(const struct efi_env *env, const char *fmt, ...)
 bool efi_config_collect(const struct efi_env *env, struct baton_config *cfg,
 			struct config_error *err);
 
+/* The files of a Linux target into bi->file.  Return: false, with a sentence in @why, if one is missing
+ * or cannot be read, or the kernel is none that can be started. */
+bool efi_linux_files(const struct efi_env *env, struct boot_info *bi, char *why, size_t size);
+
 /* The PCI function that holds the volume or network we were booted from. */
 void efi_boot_device(const struct efi_env *env, struct boot_info *bi);
 

@@ -65,6 +65,26 @@ static bool count_down(const struct efi_env *env, unsigned seconds)
 	return true;
 }
 
+/* What firmware's memory still holds for us when it has been left is nobody's to take. */
+static int keep_loaded(struct boot_info *bi)
+{
+	const struct boot_file *const kept[] = {
+		&bi->file[BOOT_FILE_KERNEL], &bi->file[BOOT_FILE_INITRD], &bi->file[BOOT_FILE_CMDLINE],
+		&bi->efi_map,
+	};
+	int err = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(kept) && !err; i++) {
+		const paddr_t base = ALIGN_DOWN(kept[i]->pa, PAGE_SIZE);
+
+		if (kept[i]->len)
+			err = memmap_carve(bi->map, ARRAY_SIZE(bi->map), &bi->nr_map, base,
+					   ALIGN_UP(kept[i]->pa + kept[i]->len, PAGE_SIZE) - base,
+					   MEM_LOADER);
+	}
+	return err;
+}
+
 /* ExitBootServices(), with the retry the UEFI specification asks for: the memory map may
  * change between the two calls once, while event handlers run. */
 static EFI_STATUS leave_firmware(const struct efi_env *env, struct boot_info *bi)
@@ -93,7 +113,10 @@ static EFI_STATUS leave_firmware(const struct efi_env *env, struct boot_info *bi
 	if (status != EFI_SUCCESS)
 		return status;
 	bi->firmware_exit_tsc = __builtin_ia32_rdtsc();
-	if (memmap_from_efi(map, size, desc_size, bi->map, ARRAY_SIZE(bi->map), &bi->nr_map))
+	bi->efi_map = (struct boot_file){ .pa = (uintptr_t)map, .len = size };
+	bi->efi_map_desc_size = (uint32_t)desc_size;
+	if (memmap_from_efi(map, size, desc_size, bi->map, ARRAY_SIZE(bi->map), &bi->nr_map) ||
+	    keep_loaded(bi))
 		str_format(bi->error, sizeof(bi->error),
 			   "the UEFI memory map has more than %u ranges, or sizes that cannot be",
 			   BOOT_MAX_RANGES);
@@ -128,6 +151,9 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *st, uint64_t entry_tsc)
 	unsupported = config_unsupported(&config, sentence, sizeof(sentence));
 	if (unsupported)
 		return refuse(&env, VERDICT_CONFIG, unsupported);
+	if (config.handoff_to == TARGET_LINUX &&
+	    !efi_linux_files(&env, bi, sentence, sizeof(sentence)))
+		return refuse(&env, VERDICT_CONFIG, sentence);
 	if (config_format(&config, config.generation, bi->cmdline, sizeof(bi->cmdline)) < 0)
 		return refuse(&env, VERDICT_CONFIG, "the configuration is too long to hand on");
 

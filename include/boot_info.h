@@ -38,6 +38,25 @@ struct boot_framebuffer {
 	uint8_t red_shift, green_shift, blue_shift;
 };
 
+/* What is handed to a Linux target, whole files in pages of their own (MEM_LOADER). */
+enum { BOOT_FILE_KERNEL, BOOT_FILE_INITRD, BOOT_FILE_CMDLINE, BOOT_FILES };
+struct boot_file {
+	paddr_t pa;		/* page aligned; 0: there is none */
+	uint64_t len;		/* bytes */
+};
+
+/* EFI information that an earlier Linux has made its own by SetVirtualAddressMap(): for another
+ * Linux to read, not for us (efi=relay). */
+#define BOOT_EFI_SETUP_MAX	128	/* bytes; Linux 7.3 has 96 */
+#define BOOT_EFI_MAP_MAX	KIB(8)
+struct boot_efi_relay {
+	paddr_t systab;		/* 0: there is none */
+	uint32_t desc_size;
+	uint32_t map_len, setup_len;	/* bytes */
+	uint8_t map[BOOT_EFI_MAP_MAX];
+	uint8_t setup[BOOT_EFI_SETUP_MAX];	/* payload of SETUP_EFI */
+};
+
 struct boot_info {
 	bool from_uefi;			/* else: 64-bit boot protocol (kexec) */
 	uint64_t entry_tsc;		/* at the first instruction that could read it */
@@ -61,6 +80,13 @@ struct boot_info {
 	uint64_t image_size;		/* bytes in memory, .bss and stack included */
 	const void *pristine;
 	uint64_t pristine_size;		/* bytes */
+
+	struct boot_file file[BOOT_FILES];
+
+	/* Firmware's own memory map, for efi=first; in generation 0 after UEFI only. */
+	struct boot_file efi_map;
+	uint32_t efi_map_desc_size;
+	struct boot_efi_relay efi_relay;
 
 	/* PCI function we were booted from, so that it is never taken by default. */
 	bool has_boot_device;

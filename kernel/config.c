@@ -40,9 +40,9 @@ static const struct key keys[] = {
 	{ "mode", VALUE_WORD, AT(mode), 0, 0, 2, { "legacy", "scalable" } },
 	{ "domains", VALUE_WORD, AT(domains), 0, 0, 2, { "own", "shared" } },
 	{ "profile", VALUE_WORD, AT(profile), 0, 0, 2, { "linux-7.3", "iommu-series" } },
-	{ "handoff_to", VALUE_WORD, AT(handoff_to), 0, 0, 1, { "baton", "linux" } },
+	{ "handoff_to", VALUE_WORD, AT(handoff_to), 0, 0, 2, { "baton", "linux" } },
 	{ "linux_kho", VALUE_YES_NO, AT(linux_kho), 0, 0, 0, { "" } },
-	{ "efi", VALUE_WORD, AT(efi), 0, 0, 1, { "none", "first", "relay" } },
+	{ "efi", VALUE_WORD, AT(efi), 0, 0, 3, { "none", "first", "relay" } },
 	{ "hold_ms", VALUE_NUMBER, AT(hold_ms), 0, 0, 10000, { "" } },
 	{ "faults", VALUE_YES_NO, AT(faults), 0, 0, 0, { "" } },
 	{ "hostile", VALUE_PCI, AT(hostile), AT(has_hostile), 0, 0, { "none" } },
@@ -557,6 +557,12 @@ const char *config_unsupported(const struct baton_config *c, char *buf, size_t s
 	else if (c->generation >= c->generations)
 		str_format(buf, size, "generation=%u is not one of generations=%u (0 to %u)",
 			   c->generation, c->generations, c->generations - 1);
+	else if (c->handoff_to == TARGET_LINUX && c->generations < 2)
+		str_format(buf, size, "handoff_to=linux takes the place of the last generation; it needs generations=2 or more");
+	else if (c->handoff_to != TARGET_LINUX && (c->linux_kho || c->efi != EFI_INFO_NONE))
+		str_format(buf, size, "linux_kho= and efi= say how Linux is started; they need handoff_to=linux");
+	else if (c->efi == EFI_INFO_FIRST && c->generations != 2)
+		str_format(buf, size, "efi=first hands on what only generation 0 has; it needs generations=2");
 	else if (c->has_hostile && !c->faults)
 		str_format(buf, size, "hostile= provokes faults; it needs faults=yes");
 	else

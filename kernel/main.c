@@ -296,11 +296,35 @@ static void start_port(struct run *r, size_t fn)
 		     p->control->rx.entries, (unsigned long long)p->control->rx.ring_iova);
 }
 
+/* Before anything is touched: a Linux that cannot be started at the end need not be waited for. */
+static void check_linux(struct run *r)
+{
+	char cmdline[BOOT_CMDLINE_MAX];
+	struct kexec_image image;
+	const char *why;
+	int err;
+
+	if (r->cfg.handoff_to != TARGET_LINUX)
+		return;
+	payload_take(r->bi, &r->payload);
+	err = handover_linux_image(r, cmdline, &image, &why);
+	if (!err)
+		err = kexec_check(r->bi, &r->window, &image, &why);
+	if (err)
+		verdict_end(err == -ENOMEM ? VERDICT_MEMORY : VERDICT_CONFIG, "Linux cannot be started: %s",
+			    why);
+	platform_log("linux: bzImage %llu KiB, initrd %llu KiB, command line \"%s\"",
+		     (unsigned long long)image.file.len >> 10,
+		     (unsigned long long)image.initrd.len >> 10, cmdline);
+}
+
 static void begin(struct run *r)
 {
 	size_t fns[PORT_MAX], n;
 	int err;
 
+	phase_set("Linux files");
+	check_linux(r);
 	phase_set("choosing the NIC");
 	n = select_ports(r, fns);
 	phase_set("silencing devices");
@@ -469,6 +493,20 @@ _Noreturn static void end_stalled(struct run *r)
 		    r->cfg.generation, (unsigned long long)(streams.n ? streams.account[0].next : 0), r->cfg.frames);
 }
 
+/* Nobody reads Baton's results after this: what they are is said before. */
+static void take_leave(const struct run *r)
+{
+	const struct streams streams = keep_streams(r);
+
+	summary_handovers();
+	summarise_streams(&streams);
+	summary_failures();
+	kprintf("# Baton ends here: generation %u, %u hand overs to itself, %u checks failed; now to Linux, %s\n",
+		r->cfg.generation, results.nr_handovers, results_failed_checks(),
+		r->cfg.linux_kho ? "DMA goes on"
+				 : "every device is stopped and translation off (linux_kho=no)");
+}
+
 _Noreturn static void hand_over(struct run *r)
 {
 	struct kexec_target target;
@@ -476,6 +514,8 @@ _Noreturn static void hand_over(struct run *r)
 	phase_set("saving");
 	if (handover_save(r, &target))
 		go_on_alone(r);
+	if (run_next_is_linux(r))
+		take_leave(r);
 	phase_set("jump");
 	handover_jump(r, &target);
 }

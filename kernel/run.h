@@ -4,6 +4,7 @@
 
 #include "boot_info.h"
 #include "kernel/config.h"
+#include "kernel/handover/payload.h"
 #include "kernel/machine/acpi.h"
 #include "kernel/machine/iommu.h"
 #include "kernel/memory/window.h"
@@ -13,6 +14,7 @@ struct run {
 	const struct boot_info *bi;
 	struct baton_config cfg;
 	struct window window;
+	struct payload payload;		/* only with handoff_to=linux */
 	struct acpi_tables acpi;
 	struct iommu *mmu;
 	struct port port[PORT_MAX];	/* attached, with streams that are ours */
@@ -25,6 +27,12 @@ struct run {
 static inline bool run_is_last(const struct run *r)
 {
 	return r->cfg.generation + 1 >= r->cfg.generations;
+}
+
+/* Linux takes the place of the last generation. */
+static inline bool run_next_is_linux(const struct run *r)
+{
+	return r->cfg.handoff_to == TARGET_LINUX && r->cfg.generation + 2 >= r->cfg.generations;
 }
 
 /* A port whose device was fenced is no longer ours.  The order of the others stays. */

@@ -49,8 +49,13 @@ static bool may_digest(const struct adoption *a, const struct node_digest_ser *d
 
 static void check_addresses(const struct adoption *a)
 {
+	const struct payload_file_ser *file = payload_unpreserved(&a->n->payload, &a->kho.map);
 	struct kho_refusal why;
 
+	if (file) {
+		kho_refuse(&why, -EBADMSG, "payload", "is not preserved", file->pa, file->len);
+		adoption_refuse(&why);
+	}
 	need_preserved(a, "results page", a->n->results_pa);
 	for (uint32_t i = 0; i < a->n->nr_ports; i++)
 		need_preserved(a, "control page", a->n->port[i].control_pa);

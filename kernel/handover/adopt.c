@@ -226,6 +226,7 @@ void handover_adopt(struct run *r)
 	adoption_accept(&a);
 	a.validated_tsc = cpu_tsc();
 
+	r->payload = a.n->payload;
 	phase_set("comparing units");
 	compare_units(&a);
 	phase_set("claiming memory");

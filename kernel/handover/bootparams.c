@@ -43,6 +43,7 @@
 #define BP_EFI_MEMMAP_HI	0x1dc	/* u32 */
 #define BP_E820_ENTRIES		0x1e8	/* u8 */
 #define BP_SETUP_SECTS		0x1f1	/* u8, setup header from here on */
+#define BP_SYSSIZE		0x1f4	/* u32, of the protected-mode part, in units of 16 bytes */
 #define BP_BOOT_FLAG		0x1fe	/* u16 */
 #define   BOOT_FLAG		0xaa55
 #define BP_JUMP_LENGTH		0x201	/* u8, the setup header ends this far behind 202h */
@@ -77,7 +78,6 @@ static_assert(BP_E820_TABLE + BOOTPARAMS_MAX_E820 * sizeof(struct e820_entry_ser
 /* Types of setup_data nodes (Linux asm/setup_data.h); the nodes' layout and the type of KHO's
  * own stand in kho/abi.h. */
 #define SETUP_E820_EXT		1
-#define SETUP_EFI		4
 
 /* Bounds of ours: real lists have at most six nodes, real EFI maps some hundred entries. */
 #define SETUP_DATA_MAX_NODES	64
@@ -154,8 +154,8 @@ static const char *bzimage_fault(struct span f, const struct bzimage *b, int *er
 	*err = -EBADMSG;
 	if (header_end(f) < BP_HEADER_MIN_END || get8(f, BP_JUMP_LENGTH) > JUMP_LENGTH_MAX)
 		return "the image's setup header has a length that cannot be";
-	if (b->setup_bytes >= f.len)
-		return "the image is truncated: its protected-mode part is missing";
+	if (b->setup_bytes >= f.len || b->pm_len < 16ULL * get32(f, BP_SYSSIZE))
+		return "the image is truncated: its protected-mode part is missing or cut";
 	if (align & (align - 1))
 		return "the image asks for an alignment that is no power of two";
 	if (b->init_size < b->pm_len)
@@ -419,6 +419,16 @@ static int read_kho(const struct world *w, struct span payload)
 	return 0;
 }
 
+/* Their addresses are virtual; a later Linux can still use them (efi=relay). */
+static void read_setup_efi(struct world *w, struct span payload)
+{
+	struct boot_efi_relay *relay = &w->bi->efi_relay;
+
+	w->virtual_runtime = true;
+	relay->setup_len = payload.len <= sizeof(relay->setup) ? (uint32_t)payload.len : 0;
+	memcpy(relay->setup, payload.p, relay->setup_len);
+}
+
 /* Foreign types, and those with SETUP_INDIRECT's bit, are not for us. */
 static int read_payload(struct world *w, uint32_t type, struct span payload)
 {
@@ -427,8 +437,8 @@ static int read_payload(struct world *w, uint32_t type, struct span payload)
 		return read_e820_ext(w, payload);
 	case KHO_SETUP_KEXEC_KHO:
 		return read_kho(w, payload);
-	case SETUP_EFI:
-		w->virtual_runtime = true;
+	case BOOTPARAMS_SETUP_EFI:
+		read_setup_efi(w, payload);
 		return 0;
 	}
 	return 0;
@@ -516,6 +526,18 @@ static void read_framebuffer(const struct world *w)
 	w->bi->fb = fb;
 }
 
+/* The map lies where our own memory will be, so it is copied at once. */
+static void keep_for_relay(struct boot_efi_relay *relay, paddr_t systab, struct span map,
+			   uint32_t desc_size)
+{
+	if (!relay->setup_len || map.len > sizeof(relay->map))
+		return;
+	memcpy(relay->map, map.p, map.len);
+	relay->map_len = (uint32_t)map.len;
+	relay->desc_size = desc_size;
+	relay->systab = systab;
+}
+
 static int read_efi_info(const struct world *w)
 {
 	const struct span z = w->zero_page;
@@ -526,7 +548,7 @@ static int read_efi_info(const struct world *w)
 	struct span memmap;
 	int err;
 
-	bi->efi_systab = 0;
+	bi->efi_systab = bi->efi_relay.systab = 0;
 	if (get32(z, BP_EFI_SIGNATURE) != EFI_SIGNATURE_64)
 		return 0;
 	if (!systab || get32(z, BP_EFI_MEMDESC_VERSION) != EFI_MEMDESC_VERSION ||
@@ -548,6 +570,8 @@ static int read_efi_info(const struct world *w)
 	/* Their pointers are virtual once a kernel has called SetVirtualAddressMap(). */
 	if (!w->virtual_runtime)
 		bi->efi_systab = systab;
+	else
+		keep_for_relay(&bi->efi_relay, systab, memmap, get32(z, BP_EFI_MEMDESC_SIZE));
 	return 0;
 }
 
@@ -560,6 +584,7 @@ int bootparams_read(const void *zero_page, const struct phys_reader *rd, struct 
 
 	bi->nr_map = 0;
 	bi->has_kho = false;
+	bi->efi_relay.setup_len = 0;
 	bi->rsdp = get64(w.zero_page, BP_ACPI_RSDP_ADDR);
 	err = read_e820_table(&w);
 	if (!err)

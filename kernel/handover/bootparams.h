@@ -9,6 +9,7 @@
 
 #define BOOTPARAMS_SIZE		4096
 #define BOOTPARAMS_MAX_E820	128	/* entries in the zero page itself */
+#define BOOTPARAMS_SETUP_EFI	4	/* type of a setup_data node (Linux asm/setup_data.h) */
 #define BZIMAGE_ENTRY64		0x200	/* 64-bit entry, from the load address */
 
 /* What a bzImage-like file says about itself (Linux Documentation/arch/x86/boot.rst). */

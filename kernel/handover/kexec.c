@@ -59,6 +59,8 @@ bool kexec_own_file(const struct boot_info *bi, struct span *file)
 	return true;
 }
 
+/* ---- EFI information ------------------------------------------------------------------------- */
+
 /* UEFI runtime regions, so that every later kernel can still call ResetSystem.  One descriptor
  * is type, padding, physical, virtual, pages, attribute (UEFI, EFI_MEMORY_DESCRIPTOR). */
 #define EFI_DESC_BYTES		40
@@ -96,33 +98,149 @@ static int runtime_map(const struct boot_info *bi, struct top *top, struct bootp
 	return 0;
 }
 
-static int place_image(const struct window *w, struct span file, const struct bzimage *bz,
-		       struct kexec_target *t, struct top *top)
+/* @map becomes the EFI memory map of the next kernel. */
+static int copy_efi_map(const void *map, uint64_t len, uint32_t desc_size, paddr_t systab,
+			struct top *top, struct bootparams_in *in)
 {
-	const paddr_t load = ALIGN_UP(MAX(w->next, bz->pref), bz->align);
-	const uint64_t window = ALIGN_UP(MAX(bz->init_size, bz->pm_len), PAGE_SIZE);
-	const paddr_t end = w->next + w->half;
-
-	if (load >= end || end - load < window)
+	in->efi_memmap = take(top, len);
+	if (!in->efi_memmap)
 		return -ENOMEM;
-	memcpy(mem_ptr(load), file.p + bz->pm_offset, bz->pm_len);
-	memset(mem_ptr(load + bz->pm_len), 0, window - bz->pm_len);
-	t->entry = load + BZIMAGE_ENTRY64;
-	add_part(t, "image", load, bz->pm_len);
-	*top = (struct top){ .floor = load + window, .next = end };
+	memcpy(mem_ptr(in->efi_memmap), map, len);
+	in->efi_systab = systab;
+	in->efi_memmap_size = (uint32_t)len;
+	in->efi_memdesc_size = desc_size;
 	return 0;
 }
 
-static int place_params(const struct boot_info *bi, struct span file, const char *cmdline,
-			const struct kho_data *kho, struct kexec_target *t, struct top *top)
+/* What a Linux before us had passed, byte for byte; SETUP_EFI comes behind what is in the list. */
+static int relay_efi(const struct boot_efi_relay *relay, struct top *top, struct bootparams_in *in,
+		     paddr_t *setup_efi)
+{
+	const struct kho_setup_header header = { .type = BOOTPARAMS_SETUP_EFI, .len = relay->setup_len };
+	const paddr_t node = take(top, sizeof(header) + relay->setup_len);
+
+	if (!node)
+		return -ENOMEM;
+	memcpy(mem_ptr(node), &header, sizeof(header));
+	memcpy(mem_ptr(node + sizeof(header)), relay->setup, relay->setup_len);
+	*setup_efi = node;
+	return copy_efi_map(relay->map, relay->map_len, relay->desc_size, relay->systab, top, in);
+}
+
+static int place_efi(const struct boot_info *bi, const struct kexec_image *image, struct top *top,
+		     struct bootparams_in *in, paddr_t *setup_efi)
+{
+	if (!image->is_linux && bi->efi_relay.systab)
+		return relay_efi(&bi->efi_relay, top, in, setup_efi);
+	if (!image->is_linux)
+		return runtime_map(bi, top, in);
+	switch (image->efi) {
+	case EFI_INFO_NONE:
+		return 0;
+	case EFI_INFO_FIRST:
+		return copy_efi_map(mem_ptr(bi->efi_map.pa), bi->efi_map.len, bi->efi_map_desc_size,
+				    bi->efi_systab, top, in);
+	case EFI_INFO_RELAY:
+		return relay_efi(&bi->efi_relay, top, in, setup_efi);
+	}
+	return -EINVAL;
+}
+
+/* ---- placing ------------------------------------------------------------------------------------ */
+
+static int check_efi(const struct boot_info *bi, const struct kexec_image *image, const char **why)
+{
+	if (image->is_linux && image->efi == EFI_INFO_FIRST && (!bi->efi_map.len || !bi->efi_systab)) {
+		*why = "efi=first: only a generation 0 started by UEFI has firmware's memory map";
+		return -ENOENT;
+	}
+	if (image->is_linux && image->efi == EFI_INFO_RELAY && !bi->efi_relay.systab) {
+		*why = "efi=relay: no Linux before us passed EFI information";
+		return -ENOENT;
+	}
+	return 0;
+}
+
+/* Where the kernel comes to lie; it needs all of its window, the file is only a part of that. */
+static int place(const struct window *w, const struct bzimage *bz, uint64_t initrd, paddr_t *load,
+		 struct top *top, const char **why)
+{
+	const uint64_t window = ALIGN_UP(MAX(bz->init_size, bz->pm_len), PAGE_SIZE);
+	const paddr_t end = w->next + w->half;
+
+	*load = ALIGN_UP(MAX(w->next, bz->pref), bz->align);
+	if (*load >= end || end - *load < window) {
+		*why = "the next image does not fit into half of scratch; try a larger scratch=";
+		return -ENOMEM;
+	}
+	*top = (struct top){ .floor = *load + window, .next = end };
+	if (end - top->floor < initrd) {
+		*why = "the initrd does not fit beside the kernel into half of scratch; try a larger scratch=";
+		return -ENOMEM;
+	}
+	*why = "page tables and boot_params do not fit beside the next image into half of scratch; try a larger scratch=";
+	return 0;
+}
+
+static int plan(const struct boot_info *bi, const struct window *w, const struct kexec_image *image,
+		struct bzimage *bz, paddr_t *load, struct top *top, const char **why)
+{
+	int err = bzimage_check(image->file, bz, why);
+
+	if (!err && strlen(image->cmdline) > bz->cmdline_size) {
+		*why = "the command line is longer than this kernel takes";
+		err = -ENOSPC;
+	}
+	if (!err)
+		err = check_efi(bi, image, why);
+	return err ? err : place(w, bz, image->initrd.len, load, top, why);
+}
+
+int kexec_check(const struct boot_info *bi, const struct window *w,
+		const struct kexec_image *image, const char **why)
+{
+	struct bzimage bz;
+	struct top top;
+	paddr_t load;
+
+	return plan(bi, w, image, &bz, &load, &top, why);
+}
+
+static void load_image(const struct kexec_image *image, const struct bzimage *bz, paddr_t load,
+		       const struct top *top, struct kexec_target *t)
+{
+	memcpy(mem_ptr(load), image->file.p + bz->pm_offset, bz->pm_len);
+	memset(mem_ptr(load + bz->pm_len), 0, top->floor - load - bz->pm_len);
+	t->entry = load + BZIMAGE_ENTRY64;
+	add_part(t, "image", load, bz->pm_len);
+}
+
+static int load_initrd(const struct kexec_image *image, struct top *top, struct bootparams_in *in)
+{
+	if (!image->initrd.len)
+		return 0;
+	in->initrd = take(top, image->initrd.len);
+	if (!in->initrd)
+		return -ENOMEM;
+	in->initrd_size = image->initrd.len;
+	memcpy(mem_ptr(in->initrd), image->initrd.p, image->initrd.len);
+	return 0;
+}
+
+static int load_params(const struct boot_info *bi, const struct kexec_image *image,
+		       const struct kho_data *kho, struct kexec_target *t, struct top *top)
 {
 	struct bootparams_in in = {
 		.map = bi->map, .nr_map = bi->nr_map, .rsdp = bi->rsdp, .fb = bi->fb,
 	};
-	const uint64_t cmdline_len = strlen(cmdline) + 1;
+	const uint64_t cmdline_len = strlen(image->cmdline) + 1;
 	struct kho_setup_node node;
+	paddr_t setup_efi = 0;
 	int err;
 
+	err = load_initrd(image, top, &in);
+	if (err)
+		return err;
 	in.cmdline = take(top, cmdline_len);
 	in.setup_data = take(top, sizeof(node));
 	in.e820_ext_size = PAGE_SIZE * 4;
@@ -130,42 +248,50 @@ static int place_params(const struct boot_info *bi, struct span file, const char
 	t->boot_params = take(top, BOOTPARAMS_SIZE);
 	if (!in.cmdline || !in.setup_data || !in.e820_ext_pa || !t->boot_params)
 		return -ENOMEM;
-	err = runtime_map(bi, top, &in);
+	err = place_efi(bi, image, top, &in, &setup_efi);
 	if (err)
 		return err;
-	memcpy(mem_ptr(in.cmdline), cmdline, cmdline_len);
-	node = kho_setup_node(0, kho);
+	memcpy(mem_ptr(in.cmdline), image->cmdline, cmdline_len);
+	node = kho_setup_node(setup_efi, kho);
 	memcpy(mem_ptr(in.setup_data), &node, sizeof(node));
 	in.e820_ext = mem_ptr(in.e820_ext_pa);
-	return bootparams_build(mem_ptr(t->boot_params), file, &in);
+	return bootparams_build(mem_ptr(t->boot_params), image->file, &in);
 }
 
-int kexec_load(const struct boot_info *bi, const struct window *w, struct span file,
-	       const char *cmdline, const struct kho_data *kho, struct kexec_target *t,
+/* Linux reads the BIOS data area, and moves through low memory where it changes paging levels, before
+ * it has page-fault handlers. */
+static int map_for(struct page_tables *pt, const struct boot_info *bi, const struct kexec_image *image)
+{
+	const int err = page_tables_map_ram(pt, bi, PT_P | PT_W);
+
+	return err || !image->is_linux ? err : page_tables_map(pt, 0, MIB(1), PT_P | PT_W);
+}
+
+int kexec_load(const struct boot_info *bi, const struct window *w,
+	       const struct kexec_image *image, const struct kho_data *kho, struct kexec_target *t,
 	       const char **why)
 {
 	struct page_tables pt;
 	struct bzimage bz;
 	struct top top;
+	paddr_t load;
 	int err;
 
 	*t = (struct kexec_target){ 0 };
-	*why = "the next image does not fit into half of scratch; try a larger scratch=";
-	err = bzimage_check(file, &bz, why);
+	err = plan(bi, w, image, &bz, &load, &top, why);
 	if (err)
 		return err;
-	err = place_image(w, file, &bz, t, &top);
-	if (!err)
-		err = place_params(bi, file, cmdline, kho, t, &top);
+	load_image(image, &bz, load, &top, t);
+	err = load_params(bi, image, kho, t, &top);
 	if (!err)
 		err = page_tables_init(&pt, take_page, &top);
 	if (!err)
-		err = page_tables_map_ram(&pt, bi, PT_P | PT_W);
+		err = map_for(&pt, bi, image);
 	if (err)
 		return err;
 	t->tables = pt.top;
 	/* One piece: everything was taken downwards from the top of the half. */
-	add_part(t, "boot_params, setup_data, command line or page tables", top.next,
+	add_part(t, "initrd, boot_params, setup_data, command line or page tables", top.next,
 		 w->next + w->half - top.next);
 	return 0;
 }

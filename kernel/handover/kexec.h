@@ -5,6 +5,7 @@
 
 #include "base.h"
 #include "boot_info.h"
+#include "kernel/config.h"
 #include "kernel/memory/window.h"
 #include "kho/abi.h"
 #include "span.h"
@@ -17,6 +18,15 @@ struct kexec_part {
 	paddr_t pa;
 	uint64_t len;
 	uint32_t crc32c;
+};
+
+/* What is to be started. */
+struct kexec_image {
+	struct span file;	/* bzImage-like */
+	struct span initrd;	/* empty: none */
+	const char *cmdline;
+	bool is_linux;		/* else the next Baton, which is told all that this one knows of EFI */
+	enum config_efi efi;	/* EFI information for a Linux */
 };
 
 struct kexec_target {
@@ -32,17 +42,25 @@ struct kexec_target {
 bool kexec_own_file(const struct boot_info *bi, struct span *file);
 
 /**
- * kexec_load() - place an image into the other half of scratch
- * @file:    a bzImage-like file
- * @cmdline: for the next kernel
- * @kho:     announced in setup_data
- * @why:     what was refused, by name
+ * kexec_check() - whether an image can be started from the other half of scratch
+ * @why: what was refused, by name
  *
- * Image at the bottom of the half; boot_params, command line, setup_data, page tables at its top.
- * Return: 0; -EBADMSG, -EOPNOTSUPP as bzimage_check(); -ENOMEM it does not fit.
+ * Reads only.  Return: 0; -EBADMSG, -EOPNOTSUPP as bzimage_check(); -ENOMEM it does not fit; -ENOSPC
+ * its command line is too long for it; -ENOENT there is no such EFI information.
  */
-int kexec_load(const struct boot_info *bi, const struct window *w, struct span file,
-	       const char *cmdline, const struct kho_data *kho, struct kexec_target *t,
+int kexec_check(const struct boot_info *bi, const struct window *w,
+		const struct kexec_image *image, const char **why);
+
+/**
+ * kexec_load() - place an image into the other half of scratch
+ * @kho: announced in setup_data
+ * @why: what was refused, by name
+ *
+ * Kernel at the bottom of the half, all else at its top: initrd, boot_params, command line,
+ * setup_data, page tables.  Return: as kexec_check().
+ */
+int kexec_load(const struct boot_info *bi, const struct window *w,
+	       const struct kexec_image *image, const struct kho_data *kho, struct kexec_target *t,
 	       const char **why);
 
 /* The first part whose bytes are no longer those that were loaded, or NULL. */

@@ -19,7 +19,7 @@ struct node_head_ser {
 	uint32_t next_domain_id;
 };
 static_assert(sizeof(struct node_head_ser) == 48, "layout");
-#define NODE_VERSION	2
+#define NODE_VERSION	3
 #define TSC_KHZ_MIN	100000		/* no processor with VT-d is slower, or this much faster */
 #define TSC_KHZ_MAX	20000000
 
@@ -36,12 +36,27 @@ int node_write(const struct node *n, void *buf, size_t *used)
 
 	kho_blob_begin(&w, buf, NODE_BYTES, NODE_COMPATIBLE);
 	kho_blob_bytes(&w, "head", &head, sizeof(head));
+	kho_blob_bytes(&w, "payload", &n->payload, sizeof(n->payload));
 	kho_blob_bytes(&w, "units", n->unit, n->nr_units * sizeof(n->unit[0]));
 	kho_blob_bytes(&w, "domains", n->domain, n->nr_domains * sizeof(n->domain[0]));
 	kho_blob_bytes(&w, "devices", n->device, n->nr_devices * sizeof(n->device[0]));
 	kho_blob_bytes(&w, "ports", n->port, n->nr_ports * sizeof(n->port[0]));
 	kho_blob_bytes(&w, "digests", n->digest, n->nr_digests * sizeof(n->digest[0]));
 	return kho_blob_finish(&w, PROP_DIGEST, used);
+}
+
+static int read_payload(const struct kho_blob *b, struct payload *p, struct kho_refusal *why)
+{
+	if (kho_blob_get_bytes(b, "payload", p, sizeof(*p)))
+		return kho_refuse(why, -EBADMSG, "payload", "is missing in the baton node", 0, 0);
+	for (unsigned i = 0; i < BOOT_FILES; i++) {
+		const struct payload_file_ser *f = &p->file[i];
+
+		if (!f->pa != !f->len || !IS_ALIGNED(f->pa, PAGE_SIZE) ||
+		    (f->len && !range_valid(f->pa, f->len)))
+			return kho_refuse(why, -EBADMSG, "payload", "is no range of memory", f->pa, f->len);
+	}
+	return 0;
 }
 
 static int read_array(const struct kho_blob *b, const char *name, void *out, size_t size,
@@ -152,7 +167,10 @@ int node_read(struct span blob, struct node *n, struct kho_refusal *why)
 	n->hostile_segment = head.hostile_segment;
 	n->hostile_rid = head.hostile_rid;
 	n->next_domain_id = head.next_domain_id;
-	err = read_array(&b, "units", n->unit, sizeof(n->unit[0]), NODE_MAX_UNITS, &n->nr_units, why);
+	err = read_payload(&b, &n->payload, why);
+	if (!err)
+		err = read_array(&b, "units", n->unit, sizeof(n->unit[0]), NODE_MAX_UNITS,
+				 &n->nr_units, why);
 	if (!err)
 		err = read_array(&b, "domains", n->domain, sizeof(n->domain[0]), NODE_MAX_DOMAINS,
 				 &n->nr_domains, why);

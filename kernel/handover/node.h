@@ -6,6 +6,7 @@
 #define BATON_NODE_H
 
 #include "base.h"
+#include "kernel/handover/payload.h"
 #include "kernel/machine/pci.h"
 #include "kho/refusal.h"
 #include "span.h"
@@ -87,6 +88,7 @@ struct node {
 	uint32_t hostile;		/* 1: a device was left with bus master on */
 	uint16_t hostile_segment, hostile_rid;
 	uint32_t next_domain_id;
+	struct payload payload;		/* all zero: no Linux follows */
 
 	uint32_t nr_units, nr_domains, nr_devices, nr_ports, nr_digests;
 	struct node_unit_ser unit[NODE_MAX_UNITS];

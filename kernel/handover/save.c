@@ -231,6 +231,10 @@ static int write_handoff(struct run *r, struct handoff *h, const struct kexec_ta
 		err = preserve_units(r, h);
 	for (size_t i = 0; i < r->nr_ports && !err; i++)
 		err = preserve_port(r, &r->port[i], h);
+	if (!err && !run_next_is_linux(r)) {	/* it is dropped when it has been used */
+		h->n->payload = r->payload;
+		err = payload_preserve(&r->payload, &h->radix);
+	}
 	if (!err)
 		err = preserve_page(h, h->results);
 	if (!err)
@@ -249,6 +253,19 @@ static int write_handoff(struct run *r, struct handoff *h, const struct kexec_ta
 	if (!err)
 		err = node_write(h->n, mem_ptr(h->node), &used);
 	return err;
+}
+
+/* ---- (a) the next kernel ------------------------------------------------------------------------- */
+
+int handover_linux_image(const struct run *r, char cmdline[BOOT_CMDLINE_MAX],
+			 struct kexec_image *image, const char **why)
+{
+	*image = (struct kexec_image){
+		.file = payload_bytes(&r->payload, BOOT_FILE_KERNEL),
+		.initrd = payload_bytes(&r->payload, BOOT_FILE_INITRD),
+		.cmdline = cmdline, .is_linux = true, .efi = r->cfg.efi,
+	};
+	return payload_cmdline(&r->payload, cmdline, BOOT_CMDLINE_MAX, why);
 }
 
 /* ---- the steps, in order --------------------------------------------------------------------------- */
@@ -284,19 +301,43 @@ static void drop(struct handoff *h)
 	mem_free_pages(h->node, NODE_ORDER);
 }
 
-static int load_next(const struct run *r, const struct handoff *h, struct kexec_target *t)
+static int load_baton(const struct run *r, const struct handoff *h, struct kexec_target *t,
+		      const char **why)
 {
 	char cmdline[BOOT_CMDLINE_MAX];
-	const char *why = "";
-	struct span file;
+	struct kexec_image image = { .cmdline = cmdline };
+	const int len = config_format(&r->cfg, r->cfg.generation + 1, cmdline, sizeof(cmdline));
+
+	if (len < 0)
+		return len;
+	if (!kexec_own_file(r->bi, &image.file)) {
+		*why = "scratch does not hold our own image once more; try a larger scratch=";
+		return -ENOMEM;
+	}
+	return kexec_load(r->bi, &r->window, &image, &h->data, t, why);
+}
+
+static int load_linux(const struct run *r, const struct handoff *h, struct kexec_target *t,
+		      const char **why)
+{
+	const char *const changed = payload_changed(&r->payload);
+	char cmdline[BOOT_CMDLINE_MAX];
+	struct kexec_image image;
 	int err;
 
-	if (!kexec_own_file(r->bi, &file))
-		return -ENOMEM;
-	err = config_format(&r->cfg, r->cfg.generation + 1, cmdline, sizeof(cmdline));
-	if (err < 0)
-		return err;
-	err = kexec_load(r->bi, &r->window, file, cmdline, &h->data, t, &why);
+	if (changed) {
+		platform_log("save: %s for Linux is not what was read in generation 0", changed);
+		return -EBADMSG;
+	}
+	err = handover_linux_image(r, cmdline, &image, why);
+	return err ? err : kexec_load(r->bi, &r->window, &image, &h->data, t, why);
+}
+
+static int load_next(const struct run *r, const struct handoff *h, struct kexec_target *t)
+{
+	const char *why = "the next image cannot be loaded";
+	const int err = run_next_is_linux(r) ? load_linux(r, h, t, &why) : load_baton(r, h, t, &why);
+
 	if (err)
 		platform_log("save: %s", why);
 	return err;
@@ -352,6 +393,14 @@ int handover_save(struct run *r, struct kexec_target *t)
 	return 0;
 }
 
+/* A kernel that does not know KHO would take preserved memory for free, under live DMA. */
+static void stop_devices(struct run *r)
+{
+	for (size_t i = 0; i < r->nr_ports; i++)
+		iommu_fence(r->mmu, r->port[i].nic.segment, r->port[i].nic.rid);
+	iommu_shut_down(r->mmu);
+}
+
 _Noreturn void handover_jump(struct run *r, const struct kexec_target *t)
 {
 	console_flush();
@@ -365,6 +414,8 @@ _Noreturn void handover_jump(struct run *r, const struct kexec_target *t)
 		port_settle(p);
 		port_record(p, r->cfg.generation);
 	}
+	if (run_next_is_linux(r) && !r->cfg.linux_kho)
+		stop_devices(r);
 	time_delay_us((uint64_t)r->cfg.hold_ms * 1000);
 	kexec_jump(t);
 }

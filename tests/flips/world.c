@@ -97,6 +97,15 @@ int page_tables_init(struct page_tables *pt, paddr_t (*alloc)(void *ctx), void *
 	return pt->top ? 0 : -ENOMEM;
 }
 
+int page_tables_map(struct page_tables *pt, paddr_t pa, uint64_t len, uint64_t flags)
+{
+	(void)pt;
+	(void)pa;
+	(void)len;
+	(void)flags;
+	return 0;
+}
+
 int page_tables_map_ram(struct page_tables *pt, const struct boot_info *bi, uint64_t flags)
 {
 	(void)pt;

@@ -8,7 +8,8 @@ INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^">]+)[">]', re.M)
 SEAM = {"platform/mmio.h", "platform/mem.h"}
 LIBC = {"string.h", "stdarg.h", "stddef.h", "stdint.h", "stdbool.h", "assert.h", "limits.h", "stdlib.h"}
 # Pure kernel headers: what firmware's side may use before there is a kernel.
-PURE_FOR_EFI = {"kernel/config.h", "kernel/console/printf.h", "kernel/memory/memmap.h",
+PURE_FOR_EFI = {"kernel/config.h", "kernel/console/printf.h",
+                "kernel/handover/bootparams.h", "kernel/memory/memmap.h",
                 "kernel/nic/nic.h", "kernel/report/verdict.h"}
 
 

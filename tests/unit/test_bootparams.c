@@ -639,6 +639,58 @@ static void test_efi_info(void **state)
 	assert_string_equal(read_into(-EBADMSG)->error, "boot_params: the EFI memory map at 0x40000 is not in RAM");
 }
 
+/* What a Linux before us passed is kept for another Linux, and never used by us. */
+static void test_efi_relay(void **state)
+{
+	static const struct descriptor efi[2] = {
+		{ 5, 0, RAM_END + MIB(4), 0xffffffef00000000, 1, BIT64(63) | 8, 0 },
+		{ 6, 0, RAM_END + MIB(8), 0xffffffef00400000, 1, BIT64(63) | 8, 0 },
+	};
+	struct bootparams_in in = input();
+	uint8_t *payload;
+	struct boot_info *bi;
+
+	(void)state;
+	fresh();
+	memcpy(mem_ptr(EFI_MAP), efi, sizeof(efi));
+	in.efi_systab = RAM_END + MIB(8) + 24;
+	in.efi_memmap = EFI_MAP;
+	in.efi_memmap_size = sizeof(efi);
+	in.efi_memdesc_size = sizeof(efi[0]);
+	in.setup_data = 0x50000;
+	put_node(0x50000, KHO_NODE, 4, 96);
+	payload = mem_ptr(0x50010);
+	for (unsigned i = 0; i < 96; i++)
+		payload[i] = (uint8_t)(i * 3 + 1);
+	build(&in);
+	bi = read_into(0);
+	assert_true(bi->has_kho);
+	assert_int_equal(bi->efi_systab, 0);
+	assert_int_equal(bi->efi_relay.systab, in.efi_systab);
+	assert_int_equal(bi->efi_relay.desc_size, sizeof(efi[0]));
+	assert_int_equal(bi->efi_relay.map_len, sizeof(efi));
+	assert_memory_equal(bi->efi_relay.map, efi, sizeof(efi));
+	assert_int_equal(bi->efi_relay.setup_len, 96);
+	assert_memory_equal(bi->efi_relay.setup, payload, 96);
+
+	print_message("# bootparams.read.no_relay_of_a_longer_setup_efi\n");
+	put_node(0x50000, KHO_NODE, 4, BOOT_EFI_SETUP_MAX + 1);
+	bi = read_into(0);
+	assert_int_equal(bi->efi_systab, 0);
+	assert_int_equal(bi->efi_relay.systab, 0);
+
+	print_message("# bootparams.read.no_relay_of_a_longer_map\n");
+	put_node(0x50000, KHO_NODE, 4, 96);
+	memset(mem_ptr(EFI_MAP), 0, BOOT_EFI_MAP_MAX + 48);
+	for (unsigned i = 0; i <= BOOT_EFI_MAP_MAX / 48; i++)
+		memcpy(mem_ptr(EFI_MAP + i * 48), &efi[1], 48);
+	in.efi_memmap_size = (BOOT_EFI_MAP_MAX / 48 + 1) * 48;
+	build(&in);
+	bi = read_into(0);
+	assert_int_equal(bi->efi_relay.systab, 0);
+	assert_int_equal(bi->efi_systab, 0);
+}
+
 /* Nothing is read that E820 does not call RAM, and nothing crashes. */
 static const void *strict_at(void *ctx, paddr_t pa, uint64_t len)
 {
@@ -720,7 +772,7 @@ static void test_bzimage_good(void **state)
 	print_message("# bzimage.shortest_file\n");
 	image[0x1f1] = 0;
 	assert_int_equal(bzimage_check(span_of(image, 1024), &b, &why), -EBADMSG);
-	assert_string_equal(why, "the image is truncated: its protected-mode part is missing");
+	assert_string_equal(why, "the image is truncated: its protected-mode part is missing or cut");
 	make_image();
 	print_message("# bzimage.init_size_of_exactly_the_file\n");
 	memcpy(image + 0x260, &(uint32_t){ PM_BYTES }, 4);
@@ -771,9 +823,11 @@ static void test_bzimage_refusals(void **state)
 		{ "jump_is_signed", sizeof(image), 0x201, 0x80, 1, -EBADMSG,
 		  "the image's setup header has a length that cannot be" },
 		{ "no_protected_mode_part", SETUP_BYTES, 0, 0, 0, -EBADMSG,
-		  "the image is truncated: its protected-mode part is missing" },
+		  "the image is truncated: its protected-mode part is missing or cut" },
+		{ "cut_short", sizeof(image), 0x1f4, PM_BYTES / 16 + 1, 4, -EBADMSG,
+		  "the image is truncated: its protected-mode part is missing or cut" },
 		{ "setup_longer_than_file", sizeof(image), 0x1f1, 0xff, 1, -EBADMSG,
-		  "the image is truncated: its protected-mode part is missing" },
+		  "the image is truncated: its protected-mode part is missing or cut" },
 		{ "alignment", sizeof(image), 0x230, 0x300000, 4, -EBADMSG,
 		  "the image asks for an alignment that is no power of two" },
 		{ "init_size", sizeof(image), 0x260, PM_BYTES - 4096, 4, -EBADMSG,
@@ -819,6 +873,7 @@ int main(void)
 		cmocka_unit_test(test_cmdline),
 		cmocka_unit_test(test_framebuffer_is_left_out),
 		cmocka_unit_test(test_efi_info),
+		cmocka_unit_test(test_efi_relay),
 		cmocka_unit_test(test_random_damage),
 		cmocka_unit_test(test_bzimage_good),
 		cmocka_unit_test(test_bzimage_refusals),

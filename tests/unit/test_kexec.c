@@ -1,5 +1,5 @@
-/* Loading the next image: where each part is placed, that all of it is digested, what does not
- * fit.  The processor's page tables are a stand-in: paging.c reads control registers. */
+/* Loading the next image, a Baton or a Linux: where each part is placed, that all of it is digested,
+ * what does not fit.  The processor's page tables are a stand-in: paging.c reads control registers. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -32,6 +32,7 @@ _Noreturn void kexec_jump_to(uint64_t cr3, uint64_t entry, uint64_t boot_params)
 static struct boot_info bi;
 static struct window w;
 static struct kexec_target t;
+static struct kexec_image image;
 static const char *why;
 static uint8_t file[4096 + KERNEL_BYTES];
 static const struct kho_data kho = { 0x7f000000, 4096, 0x7f001000, 16 };
@@ -68,6 +69,17 @@ int page_tables_map_ram(struct page_tables *pt, const struct boot_info *map, uin
 		if (!tables[i])
 			return -ENOMEM;
 	}
+	return 0;
+}
+
+static uint64_t low_mapped;
+
+int page_tables_map(struct page_tables *pt, paddr_t pa, uint64_t len, uint64_t flags)
+{
+	assert_int_equal(pt->top, tables[0]);
+	assert_int_equal(pa, 0);
+	assert_int_equal(flags, PT_P | PT_W);
+	low_mapped = len;
 	return 0;
 }
 
@@ -129,7 +141,8 @@ static int setup(void **state)
 	bi.nr_map = ARRAY_SIZE(map);
 	bi.rsdp = 0xe0000;
 	w = (struct window){ .own = OWN, .next = NEXT, .half = HALF };
-	mapped_flags = 0;
+	mapped_flags = low_mapped = 0;
+	image = (struct kexec_image){ 0 };
 	make_file();
 	return 0;
 }
@@ -137,7 +150,9 @@ static int setup(void **state)
 static int load(const char *cmdline)
 {
 	why = NULL;
-	return kexec_load(&bi, &w, span_of(file, sizeof(file)), cmdline, &kho, &t, &why);
+	image.file = span_of(file, sizeof(file));
+	image.cmdline = cmdline;
+	return kexec_load(&bi, &w, &image, &kho, &t, &why);
 }
 
 static const struct kexec_part *part(const char *name)
@@ -157,17 +172,17 @@ static bool inside(const struct kexec_part *p, paddr_t pa, uint64_t len)
 /* kexec.image_placed: at the bottom of the other half, aligned, zeroed up to init_size */
 static void test_image(void **state)
 {
-	const struct kexec_part *image;
+	const struct kexec_part *loaded;
 	const uint8_t *p;
 
 	(void)state;
 	w.next = NEXT - MIB(1);		/* not a multiple of the kernel's alignment */
 	assert_int_equal(load("generation=1"), 0);
-	image = part("image");
-	assert_int_equal(image->pa, NEXT);
-	assert_int_equal(image->len, KERNEL_BYTES);
+	loaded = part("image");
+	assert_int_equal(loaded->pa, NEXT);
+	assert_int_equal(loaded->len, KERNEL_BYTES);
 	assert_int_equal(t.entry, NEXT + 0x200);
-	p = mem_ptr(image->pa);
+	p = mem_ptr(loaded->pa);
 	assert_memory_equal(p, file + 4096, KERNEL_BYTES);
 	for (size_t i = KERNEL_BYTES; i < INIT_SIZE; i++)
 		assert_int_equal(p[i], 0);
@@ -207,14 +222,14 @@ static void test_inside(void **state)
 /* kexec.parts_apart: the image's window at the bottom, all else in one piece at the top */
 static void test_apart(void **state)
 {
-	const struct kexec_part *image = &t.part[0], *rest = &t.part[1];
+	const struct kexec_part *loaded = &t.part[0], *rest = &t.part[1];
 
 	(void)state;
 	assert_int_equal(load("generation=1"), 0);
 	assert_int_equal(t.nr_parts, 2);
-	assert_ptr_equal(image, part("image"));
+	assert_ptr_equal(loaded, part("image"));
 	assert_int_equal(rest->pa + rest->len, NEXT + HALF);
-	assert_true(rest->pa >= image->pa + INIT_SIZE);
+	assert_true(rest->pa >= loaded->pa + INIT_SIZE);
 	assert_true(inside(rest, t.boot_params, BOOTPARAMS_SIZE));
 	for (unsigned i = 0; i < TABLE_PAGES; i++) {
 		assert_true(inside(rest, tables[i], PAGE_SIZE));
@@ -314,10 +329,152 @@ static void test_does_not_fit(void **state)
 		const uint8_t *behind = mem_ptr(w.next + w.half);
 
 		assert_int_equal(load("generation=1"), -ENOMEM);
-		assert_string_equal(why, "the next image does not fit into half of scratch; try a larger scratch=");
+		assert_string_equal(why, w.half < INIT_SIZE ?
+				    "the next image does not fit into half of scratch; try a larger scratch=" :
+				    "page tables and boot_params do not fit beside the next image into half of scratch; try a larger scratch=");
 		assert_int_equal(*behind, 0xa5);
 	}
 	assert_int_equal(load("generation=1"), 0);
+}
+
+/* ---- a Linux ----------------------------------------------------------------------------------- */
+
+static uint8_t initrd[2 * PAGE_SIZE + 77];
+
+static void make_linux(enum config_efi efi)
+{
+	for (size_t i = 0; i < sizeof(initrd); i++)
+		initrd[i] = (uint8_t)(i * 13 + 5);
+	image = (struct kexec_image){ .initrd = span_of(initrd, sizeof(initrd)), .is_linux = true,
+				      .efi = efi };
+}
+
+static uint32_t field32(unsigned off)
+{
+	uint32_t v;
+
+	memcpy(&v, (uint8_t *)mem_ptr(t.boot_params) + off, sizeof(v));
+	return v;
+}
+
+/* kexec.linux_initrd: page aligned, whole, announced; the first MiB mapped; no EFI information */
+static void test_linux(void **state)
+{
+	paddr_t pa;
+
+	(void)state;
+	make_linux(EFI_INFO_NONE);
+	bi.efi_systab = GIB(1) + MIB(1);
+	assert_int_equal(load("console=ttyS0"), 0);
+	pa = field32(0x218) | (uint64_t)field32(0xc0) << 32;
+	assert_int_equal(field32(0x21c), sizeof(initrd));
+	assert_true(IS_ALIGNED(pa, PAGE_SIZE));
+	assert_true(inside(&t.part[1], pa, sizeof(initrd)));
+	assert_memory_equal(mem_ptr(pa), initrd, sizeof(initrd));
+	assert_int_equal(((uint8_t *)mem_ptr(t.boot_params))[0x210], 0xff);
+	assert_int_equal(((uint8_t *)mem_ptr(t.boot_params))[0x1ef], 0);
+	for (unsigned off = 0x1c0; off < 0x1e0; off += 4)
+		assert_int_equal(field32(off), 0);
+	assert_int_equal(low_mapped, MIB(1));
+	image.is_linux = false;
+	low_mapped = 0;
+	assert_int_equal(load("generation=1"), 0);
+	assert_int_equal(low_mapped, 0);	/* a Baton finds its null page unmapped */
+}
+
+/* kexec.linux_efi_first: firmware's map, byte for byte, and its system table */
+static void test_linux_efi_first(void **state)
+{
+	uint8_t *map = mem_ptr(MIB(700));
+	paddr_t pa;
+
+	(void)state;
+	make_linux(EFI_INFO_FIRST);
+	bi.efi_systab = GIB(1) + MIB(1) + 0x18;
+	assert_int_equal(load(""), -ENOENT);
+	assert_string_equal(why, "efi=first: only a generation 0 started by UEFI has firmware's memory map");
+	for (unsigned i = 0; i < 480; i++)
+		map[i] = (uint8_t)(i + 9);
+	bi.efi_map = (struct boot_file){ MIB(700), 480 };
+	bi.efi_map_desc_size = 48;
+	bi.efi_systab = 0;
+	assert_int_equal(load(""), -ENOENT);
+	bi.efi_systab = GIB(1) + MIB(1) + 0x18;
+	assert_int_equal(load(""), 0);
+	assert_memory_equal((uint8_t *)mem_ptr(t.boot_params) + 0x1c0, "EL64", 4);
+	assert_int_equal(field32(0x1c4), bi.efi_systab);
+	assert_int_equal(field32(0x1c8), 48);
+	assert_int_equal(field32(0x1d4), 480);
+	pa = field32(0x1d0) | (uint64_t)field32(0x1dc) << 32;
+	assert_true(inside(&t.part[1], pa, 480));
+	assert_memory_equal(mem_ptr(pa), map, 480);
+}
+
+/* kexec.efi_relay: what an earlier Linux passed goes on to Linux and to every Baton in between */
+static void test_efi_relay(void **state)
+{
+	static struct boot_info next;
+	const struct phys_reader rd = { .at = at };
+	struct boot_efi_relay *relay = &bi.efi_relay;
+
+	(void)state;
+	make_linux(EFI_INFO_RELAY);
+	assert_int_equal(load(""), -ENOENT);
+	assert_string_equal(why, "efi=relay: no Linux before us passed EFI information");
+	*relay = (struct boot_efi_relay){ .systab = GIB(1) + 0x18, .desc_size = 48, .map_len = 96,
+					  .setup_len = 96 };
+	for (unsigned i = 0; i < 2; i++)
+		memcpy(&relay->map[i * 48], (uint64_t[]){ 5 + i, GIB(1) + i * MIB(1), ~0ULL << 32, 1, 8, 0 }, 48);
+	for (unsigned i = 0; i < 96; i++)
+		relay->setup[i] = (uint8_t)(i + 1);
+	for (unsigned i = 0; i < 2; i++) {
+		image.is_linux = i;
+		image.efi = EFI_INFO_RELAY;
+		assert_int_equal(load(""), 0);
+		memset(&next, 0, sizeof(next));
+		assert_int_equal(bootparams_read(mem_ptr(t.boot_params), &rd, &next), 0);
+		assert_true(next.has_kho);
+		assert_memory_equal(&next.efi_relay, relay, sizeof(*relay));
+		assert_int_equal(next.efi_systab, 0);
+	}
+	image.efi = EFI_INFO_NONE;
+	assert_int_equal(load(""), 0);
+	memset(&next, 0, sizeof(next));
+	assert_int_equal(bootparams_read(mem_ptr(t.boot_params), &rd, &next), 0);
+	assert_int_equal(next.efi_relay.systab, 0);
+}
+
+/* kexec.linux_refused: each by its name, found by the check as well, which places nothing */
+static void test_linux_refused(void **state)
+{
+	static char cmdline[2049];
+
+	(void)state;
+	make_linux(EFI_INFO_NONE);
+	image.file = span_of(file, sizeof(file));
+	image.cmdline = cmdline;
+	memset(cmdline, 'x', 2048);
+	assert_int_equal(kexec_check(&bi, &w, &image, &why), -ENOSPC);
+	assert_string_equal(why, "the command line is longer than this kernel takes");
+	assert_int_equal(load(cmdline), -ENOSPC);
+	cmdline[2047] = 0;
+	assert_int_equal(kexec_check(&bi, &w, &image, &why), 0);
+	assert_int_equal(*(uint8_t *)mem_ptr(NEXT), 0xa5);
+	assert_int_equal(load(cmdline), 0);
+
+	w.half = INIT_SIZE + sizeof(initrd) - 1;
+	assert_int_equal(kexec_check(&bi, &w, &image, &why), -ENOMEM);
+	assert_string_equal(why, "the initrd does not fit beside the kernel into half of scratch; try a larger scratch=");
+	w.half = INIT_SIZE - 1;
+	assert_int_equal(kexec_check(&bi, &w, &image, &why), -ENOMEM);
+	assert_string_equal(why, "the next image does not fit into half of scratch; try a larger scratch=");
+	put(0x236, 2, 0x22);
+	assert_int_equal(kexec_check(&bi, &w, &image, &why), -EOPNOTSUPP);
+	assert_string_equal(why, "the image is a 32-bit kernel: it has no 64-bit entry");
+	put(0x1f4, 4, KERNEL_BYTES / 16 + 1);
+	put(0x236, 2, 0x23);
+	assert_int_equal(kexec_check(&bi, &w, &image, &why), -EBADMSG);
+	assert_string_equal(why, "the image is truncated: its protected-mode part is missing or cut");
 }
 
 /* kexec.bad_file: refused by name, nothing placed */
@@ -374,6 +531,10 @@ int main(void)
 		cmocka_unit_test_setup(test_runtime, setup),
 		cmocka_unit_test_setup(test_changed, setup),
 		cmocka_unit_test_setup(test_does_not_fit, setup),
+		cmocka_unit_test_setup(test_linux, setup),
+		cmocka_unit_test_setup(test_linux_efi_first, setup),
+		cmocka_unit_test_setup(test_efi_relay, setup),
+		cmocka_unit_test_setup(test_linux_refused, setup),
 		cmocka_unit_test_setup(test_bad_file, setup),
 		cmocka_unit_test_setup(test_own_file, setup),
 		cmocka_unit_test_setup(test_jump, setup),

@@ -49,6 +49,11 @@ static void sample(void)
 			{ .pa = 0x101000, .crc32c = 0xaabbccdd, .kind = NODE_DIGEST_TABLE },
 			{ .pa = 0x102000, .crc32c = 0xddccbbaa, .kind = NODE_DIGEST_METADATA },
 		},
+		.payload.file = {
+			{ .pa = 0x40000000, .len = 2300000, .crc32c = 0x11223344 },
+			{ 0 },
+			{ .pa = 0x40400000, .len = 17, .crc32c = 0x55667788 },
+		},
 	};
 }
 
@@ -89,6 +94,24 @@ static void test_empty(void **state)
 	n.tsc_khz = 1000000;
 	assert_int_equal(read_node(write_node()), 0);
 	assert_memory_equal(&got, &n, sizeof(n));
+}
+
+/* node.payload: a range of memory, or nothing at all */
+static void test_payload(void **state)
+{
+	static const struct payload_file_ser bad[] = {
+		{ .pa = 0x40000800, .len = 10 }, { .pa = 0x40000000 }, { .len = 10 },
+		{ .pa = ~0xfffULL, .len = 0x2000 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		sample();
+		n.payload.file[BOOT_FILE_INITRD] = bad[i];
+		assert_int_equal(read_node(write_node()), -EBADMSG);
+		assert_string_equal(why.what, "payload");
+		assert_string_equal(why.fault, "is no range of memory");
+	}
 }
 
 /* node.holds_its_limits: every table full fits into NODE_BYTES and comes back */
@@ -251,7 +274,7 @@ static void test_contradictions(void **state)
 
 /* The properties of the sample written anew, one of them changed: what node_write() would never
  * write, with a digest that fits. */
-static const char *const props[] = { "head", "units", "domains", "devices", "ports", "digests" };
+static const char *const props[] = { "head", "payload", "units", "domains", "devices", "ports", "digests" };
 
 static size_t rewrite(const char *compatible, const char *change, const void *p, size_t len)
 {
@@ -334,7 +357,7 @@ static void test_head(void **state)
 	head[0]++;
 	assert_int_equal(read_node(rewrite(NODE_COMPATIBLE, "head", head, 48)), -EBADMSG);
 	assert_string_equal(why.fault, "has another version");
-	assert_int_equal(why.value, 3);
+	assert_int_equal(why.value, 4);
 }
 
 int main(void)
@@ -342,6 +365,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_round_trip, setup),
 		cmocka_unit_test_setup(test_empty, setup),
+		cmocka_unit_test_setup(test_payload, setup),
 		cmocka_unit_test_setup(test_full, setup),
 		cmocka_unit_test_setup(test_reproducible, setup),
 		cmocka_unit_test_setup(test_flips, setup),

@@ -1,0 +1,60 @@
+"""Seeded bugs in how a Linux is started, and in what a Linux has left."""
+from typing import Tuple
+
+from mutant import Edit, Mutant, Unit
+
+BOOTPARAMS = "kernel/handover/bootparams.c"
+KEXEC = "kernel/handover/kexec.c"
+NODE = "kernel/handover/node.c"
+PAYLOAD = "kernel/handover/payload.c"
+
+
+def mutant(name: str, rule: str, file: str, old: str, new: str, dies: Unit) -> Mutant:
+    return Mutant(name, rule, (Edit(file, old, new),), dies)
+
+
+LINUX: Tuple[Mutant, ...] = (
+    mutant("payload.digest_of_the_kernel_alone", "files for Linux are preserved with digests", PAYLOAD,
+           "\tfor (unsigned i = 0; i < BOOT_FILES; i++)\n\t\tif (kho_crc32c(",
+           "\tfor (unsigned i = 0; i < 1; i++)\n\t\tif (kho_crc32c(",
+           Unit("test_payload", "test_changed")),
+    mutant("payload.last_page_not_preserved", "M1: whole pages", PAYLOAD,
+           "\t\t\t\t\t\t ALIGN_UP(p->file[i].len, PAGE_SIZE));",
+           "\t\t\t\t\t\t ALIGN_DOWN(p->file[i].len, PAGE_SIZE));",
+           Unit("test_payload", "test_preserved")),
+    mutant("payload.first_byte_preserved_is_enough", "M1: every byte is preserved", PAYLOAD,
+           "kho_map_covers(map, p->file[i].pa, p->file[i].len)", "kho_map_covers(map, p->file[i].pa, 1)",
+           Unit("test_payload", "test_preserved")),
+    mutant("payload.any_bytes_for_a_command_line", "hostile bytes", PAYLOAD,
+           "(c < 0x20 || c > 0x7e)", "c < 0x01", Unit("test_payload", "test_cmdline")),
+    mutant("node.payload_anywhere", "F24: a range that wraps", NODE,
+           "(f->len && !range_valid(f->pa, f->len))", "false", Unit("test_node", "test_payload")),
+    mutant("kexec.initrd_not_announced", "boot protocol: ramdisk_size", KEXEC,
+           "\tin->initrd_size = image->initrd.len;\n", "", Unit("test_kexec", "test_linux")),
+    mutant("kexec.initrd_over_the_tables", "parts never overlap", KEXEC,
+           "\tmemcpy(mem_ptr(in->initrd), image->initrd.p, image->initrd.len);",
+           "\tmemcpy(mem_ptr(in->initrd), image->initrd.p, image->initrd.len);\n"
+           "\ttop->next += PAGE_SIZE;", Unit("test_kexec", "test_linux")),
+    mutant("kexec.low_memory_not_mapped", "boot protocol: Linux reads the first MiB early", KEXEC,
+           "err || !image->is_linux ? err", "err || image->is_linux ? err",
+           Unit("test_kexec", "test_linux")),
+    mutant("kexec.efi_none_is_told", "efi=none: efi_info is zero", KEXEC,
+           "\tcase EFI_INFO_NONE:\n\t\treturn 0;", "\tcase EFI_INFO_NONE:\n\t\treturn runtime_map(bi, top, in);",
+           Unit("test_kexec", "test_linux")),
+    mutant("kexec.relay_ends_at_a_baton", "efi=relay: passed on by every generation", KEXEC,
+           "\tif (!image->is_linux && bi->efi_relay.systab)\n\t\treturn relay_efi(&bi->efi_relay, top, in, setup_efi);\n",
+           "", Unit("test_kexec", "test_efi_relay")),
+    mutant("kexec.efi_first_without_a_map", "efi=first: only generation 0 has the map", KEXEC,
+           "(!bi->efi_map.len || !bi->efi_systab)", "!bi->efi_systab",
+           Unit("test_kexec", "test_linux_efi_first")),
+    mutant("kexec.command_line_of_any_length", "boot protocol: cmdline_size", KEXEC,
+           "\tif (!err && strlen(image->cmdline) > bz->cmdline_size) {",
+           "\tif (!err && strlen(image->cmdline) > bz->cmdline_size + 1) {",
+           Unit("test_kexec", "test_linux_refused")),
+    mutant("bootparams.cut_kernel", "refused by name: truncated", BOOTPARAMS,
+           " || b->pm_len < 16ULL * get32(f, BP_SYSSIZE)", "", Unit("test_bootparams", "test_bzimage_refusals")),
+    mutant("bootparams.relay_of_any_length", "hostile bytes: a map longer than its place", BOOTPARAMS,
+           "\tif (!relay->setup_len || map.len > sizeof(relay->map))\n\t\treturn;\n",
+           "\tif (!relay->setup_len || map.len > 2 * sizeof(relay->map))\n\t\treturn;\n",
+           Unit("test_bootparams", "test_efi_relay")),
+)
