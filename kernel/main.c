@@ -306,7 +306,7 @@ static void check_linux(struct run *r)
 
 	if (r->cfg.handoff_to != TARGET_LINUX)
 		return;
-	payload_take(r->bi, &r->payload);
+	payload_take(r->bi->file, &r->payload);
 	err = handover_linux_image(r, cmdline, &image, &why);
 	if (!err)
 		err = kexec_check(r->bi, &r->window, &image, &why);

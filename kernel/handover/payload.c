@@ -1,6 +1,10 @@
 #include "payload.h"
 
+#include <string.h>
+
 #include "errno.h"
+#include "kernel/handover/cpio.h"
+#include "kernel/memory/keep.h"
 #include "kho/crc32c.h"
 #include "platform/mem.h"
 
@@ -8,14 +12,51 @@ static const char *const names[BOOT_FILES] = {
 	[BOOT_FILE_KERNEL] = "bzImage", [BOOT_FILE_INITRD] = "initrd", [BOOT_FILE_CMDLINE] = "cmdline",
 };
 
-void payload_take(const struct boot_info *bi, struct payload *p)
+void payload_take(const struct boot_file file[BOOT_FILES], struct payload *p)
 {
 	for (unsigned i = 0; i < BOOT_FILES; i++) {
-		const struct boot_file *f = &bi->file[i];
-
-		p->file[i] = (struct payload_file_ser){ .pa = f->pa, .len = f->len };
-		p->file[i].crc32c = kho_crc32c(0, payload_bytes(p, i).p, f->len);
+		p->file[i] = (struct payload_file_ser){ .pa = file[i].pa, .len = file[i].len };
+		p->file[i].crc32c = kho_crc32c(0, payload_bytes(p, i).p, file[i].len);
 	}
+}
+
+int payload_unpack(struct span archive, struct payload *p, const char **why)
+{
+	static const char path[BOOT_FILES][16] = {
+		[BOOT_FILE_KERNEL] = "baton/bzImage", [BOOT_FILE_INITRD] = "baton/initrd",
+		[BOOT_FILE_CMDLINE] = "baton/cmdline",
+	};
+	struct boot_file file[BOOT_FILES] = { 0 };
+
+	*why = "there is no baton/bzImage in the initrd that we were started with";
+	for (unsigned i = 0; i < BOOT_FILES; i++) {
+		struct span found = { 0 };
+		const int err = archive.len ? cpio_find(archive, path[i], &found, why) : -ENOENT;
+
+		if (err && (err != -ENOENT || i == BOOT_FILE_KERNEL))
+			return err;
+		if (found.len)
+			file[i] = (struct boot_file){ mem_pa(found.p), found.len };
+	}
+	payload_take(file, p);
+	return 0;
+}
+
+int payload_keep(struct payload *p)
+{
+	for (unsigned i = 0; i < BOOT_FILES; i++) {
+		struct payload_file_ser *f = &p->file[i];
+		paddr_t pa;
+
+		if (!f->len)
+			continue;
+		pa = keep_alloc_guarded(ALIGN_UP(f->len, PAGE_SIZE), PAGE_SIZE);
+		if (!pa)
+			return -ENOMEM;
+		memcpy(mem_ptr(pa), mem_ptr(f->pa), f->len);
+		f->pa = pa;
+	}
+	return 0;
 }
 
 int payload_preserve(const struct payload *p, struct kho_radix *radix)

@@ -21,8 +21,20 @@ struct payload {
 	struct payload_file_ser file[BOOT_FILES];	/* BOOT_FILE_ */
 };
 
-/* Digest the files that the loader brought. */
-void payload_take(const struct boot_info *bi, struct payload *p);
+/* Digest the files that firmware's loader brought. */
+void payload_take(const struct boot_file file[BOOT_FILES], struct payload *p);
+
+/**
+ * payload_unpack() - the same from the initrd that a Linux passed us
+ * @archive: uncompressed newc cpio with baton/bzImage, and maybe baton/initrd and baton/cmdline
+ *
+ * Nothing is copied: payload_keep() does, once memory may be taken.
+ * Return: 0; -ENOENT no bzImage in it; -EBADMSG; with @why.
+ */
+int payload_unpack(struct span archive, struct payload *p, const char **why);
+
+/* Move the files into keep pages of their own.  Return: 0; -ENOMEM. */
+int payload_keep(struct payload *p);
 
 /* Enter every page of the files.  Return: as kho_preserve_range(). */
 int payload_preserve(const struct payload *p, struct kho_radix *radix);

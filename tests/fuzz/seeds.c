@@ -472,6 +472,34 @@ static void own_bootparams(void)
 	seed_end();
 }
 
+/* ---- cpio ---------------------------------------------------------------------------------- */
+
+static void cpio_entry(const char *name, unsigned mode, const char *data)
+{
+	static const uint8_t zero[4];
+	char header[111];
+	const size_t name_len = strlen(name) + 1, len = strlen(data);
+
+	snprintf(header, sizeof(header), "070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x", 1u,
+		 mode, 0u, 0u, 1u, 0u, (unsigned)len, 0u, 0u, 0u, 0u, (unsigned)name_len, 0u);
+	put(header, 110);
+	put(name, name_len);
+	put(zero, ALIGN_UP(110 + name_len, 4) - 110 - name_len);
+	put(data, len);
+	put(zero, ALIGN_UP(len, 4) - len);
+}
+
+static void cpio(void)
+{
+	seed_begin("cpio", "three");
+	cpio_entry("baton", 040755, "");
+	cpio_entry("baton/bzImage", 0100644, "a kernel");
+	cpio_entry("./baton/initrd", 0100644, "an initrd");
+	cpio_entry("/baton/cmdline", 0100644, "quiet");
+	cpio_entry("TRAILER!!!", 0, "");
+	seed_end();
+}
+
 /* ---- frames ------------------------------------------------------------------------------- */
 
 static void frames(void)
@@ -628,6 +656,7 @@ int main(int argc, char **argv)
 	own_node();
 	own_control();
 	own_bootparams();
+	cpio();
 	frames();
 	tables("two", VTD_TTM_LEGACY);
 	tables("scalable", VTD_TTM_SCALABLE);

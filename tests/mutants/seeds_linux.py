@@ -4,6 +4,7 @@ from typing import Tuple
 from mutant import Edit, Mutant, Unit
 
 BOOTPARAMS = "kernel/handover/bootparams.c"
+CPIO = "kernel/handover/cpio.c"
 KEXEC = "kernel/handover/kexec.c"
 NODE = "kernel/handover/node.c"
 PAYLOAD = "kernel/handover/payload.c"
@@ -27,6 +28,14 @@ LINUX: Tuple[Mutant, ...] = (
            Unit("test_payload", "test_preserved")),
     mutant("payload.any_bytes_for_a_command_line", "hostile bytes", PAYLOAD,
            "(c < 0x20 || c > 0x7e)", "c < 0x01", Unit("test_payload", "test_cmdline")),
+    mutant("payload.left_in_the_initrd", "what stays lies in pages of its own", PAYLOAD,
+           "\t\tf->pa = pa;\n", "\t\t(void)pa;\n", Unit("test_payload", "test_cpio")),
+    mutant("cpio.no_trailer_is_fine", "an archive that is cut short", CPIO,
+           "\t\t\treturn -EBADMSG;", "\t\t\treturn found ? 0 : -EBADMSG;", Unit("test_cpio", "test_cut")),
+    mutant("cpio.name_without_end", "hostile bytes: a name that runs on", CPIO,
+           "&name) || name.p[name_size - 1])", "&name))", Unit("test_cpio", "test_refuses")),
+    mutant("cpio.any_digit", "hostile bytes: numbers", CPIO,
+           "if (p[i] >= '0' && p[i] <= '9')", "if (p[i] <= '9')", Unit("test_cpio", "test_refuses")),
     mutant("node.payload_anywhere", "F24: a range that wraps", NODE,
            "(f->len && !range_valid(f->pa, f->len))", "false", Unit("test_node", "test_payload")),
     mutant("kexec.initrd_not_announced", "boot protocol: ramdisk_size", KEXEC,

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
@@ -10,6 +11,7 @@
 #include "arena.h"
 #include "errno.h"
 #include "kernel/handover/payload.h"
+#include "kernel/memory/keep.h"
 #include "kho/crc32c.h"
 #include "kho/read.h"
 #include "platform/mem.h"
@@ -18,20 +20,34 @@
 #define KERNEL_LEN	(3 * PAGE_SIZE + 1)
 #define CMDLINE		MIB(50)
 
-static struct boot_info bi;
+static struct boot_file file[BOOT_FILES];
 static struct payload p;
 static const char *why;
+
+/* The allocator of pages that stay: 1 MiB of it. */
+static paddr_t next_keep;
+
+paddr_t keep_alloc_guarded(uint64_t len, uint64_t align)
+{
+	const paddr_t pa = ALIGN_UP(next_keep + PAGE_SIZE, align);
+
+	if (pa + len > MIB(81))
+		return 0;
+	next_keep = pa + len + PAGE_SIZE;
+	return pa;
+}
 
 static int setup(void **state)
 {
 	(void)state;
 	arena_reset(MIB(1), MIB(16));
-	memset(&bi, 0, sizeof(bi));
+	next_keep = MIB(80);
+	memset(file, 0, sizeof(file));
 	memset(mem_ptr(KERNEL), 0x5a, KERNEL_LEN);
 	strcpy(mem_ptr(CMDLINE), "console=ttyS0 quiet\r\n");
-	bi.file[BOOT_FILE_KERNEL] = (struct boot_file){ KERNEL, KERNEL_LEN };
-	bi.file[BOOT_FILE_CMDLINE] = (struct boot_file){ CMDLINE, strlen(mem_ptr(CMDLINE)) };
-	payload_take(&bi, &p);
+	file[BOOT_FILE_KERNEL] = (struct boot_file){ KERNEL, KERNEL_LEN };
+	file[BOOT_FILE_CMDLINE] = (struct boot_file){ CMDLINE, strlen(mem_ptr(CMDLINE)) };
+	payload_take(file, &p);
 	return 0;
 }
 
@@ -75,13 +91,59 @@ static void test_preserved(void **state)
 	kho_radix_free(&radix);
 }
 
+/* One entry, as the kernel's format description has it. */
+static size_t put_entry(char *at, size_t off, const char *name, unsigned mode, const char *data,
+			size_t len)
+{
+	char header[111];
+
+	snprintf(header, sizeof(header), "070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x", 1u,
+		 mode, 0u, 0u, 1u, 0u, (unsigned)len, 0u, 0u, 0u, 0u, (unsigned)strlen(name) + 1, 0u);
+	memcpy(at + off, header, 110);
+	strcpy(at + off + 110, name);
+	off = ALIGN_UP(off + 110 + strlen(name) + 1, 4);
+	memcpy(at + off, data, len);
+	return ALIGN_UP(off + len, 4);
+}
+
+/* payload.from_cpio: found, moved to pages of their own, and intact there */
+static void test_cpio(void **state)
+{
+	char *archive = mem_ptr(MIB(60));
+	size_t len = put_entry(archive, 0, "baton", 040755, "", 0);
+
+	(void)state;
+	memset(archive, 0, PAGE_SIZE);
+	len = put_entry(archive, len, "./baton/bzImage", 0100644, "not really a kernel", 19);
+	assert_int_equal(payload_unpack(span_of(archive, len), &p, &why), -EBADMSG);
+	len = put_entry(archive, 0, "baton", 040755, "", 0);
+	len = put_entry(archive, len, "baton/cmdline", 0100644, "quiet\n", 6);
+	assert_int_equal(payload_unpack(span_of(archive, put_entry(archive, len, "TRAILER!!!", 0, "", 0)), &p,
+					&why), -ENOENT);
+	assert_string_equal(why, "there is no baton/bzImage in the initrd that we were started with");
+	len = put_entry(archive, len, "./baton/bzImage", 0100644, "not really a kernel", 19);
+	len = put_entry(archive, len, "TRAILER!!!", 0, "", 0);
+	assert_int_equal(payload_unpack(span_of(archive, len), &p, &why), 0);
+	assert_int_equal(p.file[BOOT_FILE_KERNEL].len, 19);
+	assert_int_equal(p.file[BOOT_FILE_INITRD].len, 0);
+	assert_int_equal(p.file[BOOT_FILE_INITRD].pa, 0);
+	assert_int_equal(payload_keep(&p), 0);
+	memset(archive, 0, len);
+	assert_null(payload_changed(&p));
+	for (unsigned i = 0; i < BOOT_FILES; i++)
+		assert_true(IS_ALIGNED(p.file[i].pa, PAGE_SIZE));
+	assert_memory_equal(payload_bytes(&p, BOOT_FILE_KERNEL).p, "not really a kernel", 19);
+	p.file[BOOT_FILE_INITRD] = (struct payload_file_ser){ MIB(60), MIB(4), 0, 0 };
+	assert_int_equal(payload_keep(&p), -ENOMEM);
+}
+
 static const char *cmdline(const char *text, size_t size, int want)
 {
 	static char out[64];
 
 	strcpy(mem_ptr(CMDLINE), text);
-	bi.file[BOOT_FILE_CMDLINE].len = strlen(text);
-	payload_take(&bi, &p);
+	file[BOOT_FILE_CMDLINE].len = strlen(text);
+	payload_take(file, &p);
 	why = NULL;
 	assert_int_equal(payload_cmdline(&p, out, size, &why), want);
 	assert_int_equal(why != NULL, want != 0);
@@ -101,8 +163,8 @@ static void test_cmdline(void **state)
 	cmdline("a\x01" "b", 64, -EINVAL);
 	assert_string_equal(why, "the command line for Linux has bytes that are not text");
 	cmdline("\xc3\xbc", 64, -EINVAL);
-	bi.file[BOOT_FILE_CMDLINE] = (struct boot_file){ 0 };
-	payload_take(&bi, &p);
+	file[BOOT_FILE_CMDLINE] = (struct boot_file){ 0 };
+	payload_take(file, &p);
 	assert_int_equal(payload_cmdline(&p, (char[1]){ 'x' }, 1, &why), 0);
 }
 
@@ -111,6 +173,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_changed, setup),
 		cmocka_unit_test_setup(test_preserved, setup),
+		cmocka_unit_test_setup(test_cpio, setup),
 		cmocka_unit_test_setup(test_cmdline, setup),
 	};
 
