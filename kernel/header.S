@@ -5,8 +5,8 @@
  * applied, then C.  Nothing here may use an absolute address. */
 
 	.set	SETUP_BYTES, 0x1000
+	.set	HEADER_USED, 0x26c		/* kexec.c has it as well; the rest of the page is zero */
 	.set	PE_OFFSET, 0x40
-	.set	R_X86_64_RELATIVE, 8
 
 /* Linux, Documentation/arch/x86/boot.rst; UEFI specification, "PE32+ image".
  * Stands twice: at file offset 0, and in .rodata for building the next image's file. */
@@ -83,18 +83,20 @@
 	.org	\name + 0x258
 	.quad	0x1000000			/* pref_address */
 	.long	hdr_init_size			/* init_size */
-	.org	\name + SETUP_BYTES
+	.org	\name + HEADER_USED
 .endm
 
 	.section .header, "a"
 	HEADER_PAGE header_page
+	.org	header_page + SETUP_BYTES
 
 	.section .rodata.header, "a"
 	.balign	16
 	.globl	header_template
 	HEADER_PAGE header_template
 
-/* Copy [text_start, file_end) to pristine_start, then apply relocations.
+/* Copy [text_start, file_end) to pristine_start, then apply relocations: RELR (System V gABI), the
+ * addresses of words to which the load bias is added, so each word is changed once.
  * Uses rax, rcx, rdx, rsi, rdi, r8, r9. */
 .macro	KEEP_PRISTINE_AND_RELOCATE
 	lea	text_start(%rip), %rsi
@@ -104,19 +106,29 @@
 	rep movsb
 
 	lea	image_start(%rip), %rdx		/* load bias, since the image is linked at 0 */
-	lea	rela_start(%rip), %r8
-	lea	rela_end(%rip), %r9
+	lea	relr_start(%rip), %r8
+	lea	relr_end(%rip), %r9
 1:	cmp	%r9, %r8
-	jae	3f
-	cmpl	$R_X86_64_RELATIVE, 8(%r8)
-	jne	2f				/* the build asserts that there is no other */
+	jae	6f
 	mov	(%r8), %rax
-	mov	16(%r8), %rcx
-	add	%rdx, %rcx
-	mov	%rcx, (%rdx, %rax)
-2:	add	$24, %r8
+	add	$8, %r8
+	test	$1, %al
+	jnz	2f
+	lea	(%rdx, %rax), %rdi		/* even: an address */
+	add	%rdx, (%rdi)
+	add	$8, %rdi			/* the first word a bitmap speaks of */
 	jmp	1b
-3:
+2:	mov	%rdi, %rcx			/* odd: bits 1 to 63 stand for the next 63 words */
+3:	shr	%rax
+	jz	5f
+	test	$1, %al
+	jz	4f
+	add	%rdx, (%rcx)
+4:	add	$8, %rcx
+	jmp	3b
+5:	add	$(63 * 8), %rdi
+	jmp	1b
+6:
 .endm
 
 .macro	ENABLE_SSE

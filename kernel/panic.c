@@ -111,7 +111,7 @@ static void name_place(uint64_t rip, char *buf, size_t size)
 
 _Noreturn void trap_handler(const struct trap_frame *f)
 {
-	const char *name = f->vector < 32 ? exception_name[f->vector] : NULL;
+	const char *name = exception_name[f->vector];
 	const uint64_t cr2 = cpu_read_cr2(), cr3 = cpu_read_cr3();
 	char place[48];
 

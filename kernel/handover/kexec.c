@@ -13,6 +13,7 @@
 #include "platform/mem.h"
 
 #define HEADER_BYTES	4096
+#define HEADER_USED	0x26c	/* end of setup header 2.15; the rest is zero */
 
 extern const uint8_t header_template[];
 _Noreturn void kexec_jump_to(uint64_t cr3, uint64_t entry, uint64_t boot_params);
@@ -53,7 +54,7 @@ bool kexec_own_file(const struct boot_info *bi, struct span *file)
 
 	if (!p)
 		return false;
-	memcpy(p, header_template, HEADER_BYTES);
+	memcpy(p, header_template, HEADER_USED);
 	memcpy(p + HEADER_BYTES, bi->pristine, bi->pristine_size);
 	*file = span_of(p, len);
 	return true;

@@ -3,7 +3,7 @@
 
 #include "errno.h"
 
-#define VECTORS		256
+#define VECTORS		32	/* exceptions; since IF stays 0, nothing else comes */
 #define IST_BYTES	8192
 
 struct idt_gate { uint64_t lo, hi; };
@@ -22,7 +22,7 @@ static_assert(sizeof(struct tss) == 104, "Intel SDM 3A, 64-bit TSS");
 struct table_pointer {
 	uint16_t limit;
 	uint64_t base;
-} __attribute__((packed));
+} __attribute__((packed, aligned(2)));	/* RELR knows no odd addresses */
 
 extern const uint8_t vector_stubs[];	/* 16 bytes each, vectors.S */
 

@@ -5,7 +5,7 @@
 	.globl	vector_stubs
 vector_stubs:
 	.set	vector, 0
-	.rept	256
+	.rept	32
 	.balign	16
 	/* Vectors with an error code: 8, 10 to 14, 17, 21, 29, 30 (Intel SDM 3A, 6.13). */
 	.if	!(vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21 || vector == 29 || vector == 30)

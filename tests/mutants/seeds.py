@@ -6,6 +6,7 @@ from seeds_checks import CHECKS
 from seeds_exceptions import EXCEPTIONS
 from seeds_handover import HANDOVER
 from seeds_hostile import HOSTILES
+from seeds_image import IMAGE
 from seeds_linux import LINUX
 from seeds_machine import MACHINE
 from seeds_records import RECORDS
@@ -15,4 +16,4 @@ from seeds_tools import TOOLS
 from seeds_vtd import VTD
 
 MUTANTS: Tuple[Mutant, ...] = (VTD + SCALABLE + MACHINE + RECORDS + LINUX + RESTORING + HANDOVER +
-                               CHECKS + EXCEPTIONS + HOSTILES + TOOLS)
+                               CHECKS + EXCEPTIONS + HOSTILES + IMAGE + TOOLS)
