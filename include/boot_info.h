@@ -75,6 +75,10 @@ struct boot_info {
 	paddr_t kho_fdt, kho_scratch;
 	uint64_t kho_fdt_size, kho_scratch_size;
 
+	/* What was loaded beside the kernel, in RAM. */
+	paddr_t initrd;
+	uint64_t initrd_size;			/* bytes; 0: none */
+
 	/* Our image in memory, and its protected-mode part as it was before relocation. */
 	paddr_t image;
 	uint64_t image_size;		/* bytes in memory, .bss and stack included */

@@ -5,6 +5,7 @@
 #include "kernel/console/console.h"
 #include "kernel/handover/adopt.h"
 #include "kernel/handover/corrupt.h"
+#include "kernel/handover/receive.h"
 #include "kernel/handover/save.h"
 #include "kernel/machine/apic.h"
 #include "kernel/machine/cpu.h"
@@ -78,9 +79,6 @@ static void configure(struct run *r)
 	unsupported = config_unsupported(&r->cfg, sentence, sizeof(sentence));
 	if (unsupported)
 		verdict_end(VERDICT_CONFIG, "%s", unsupported);
-	if (!r->bi->from_uefi && !r->cfg.generation)
-		verdict_end(VERDICT_CONFIG,
-			    "started by another kernel without generation=: taking over from a kernel that is not Baton is not implemented in this version");
 }
 
 static void find_window(struct run *r)
@@ -89,7 +87,7 @@ static void find_window(struct run *r)
 	const uint64_t scratch = config_scratch_bytes(&r->cfg);
 	struct kho_refusal why;
 
-	if (!r->cfg.generation) {
+	if (bi->from_uefi) {
 		if (window_create(bi, scratch, &r->window))
 			verdict_end(VERDICT_MEMORY,
 				    "no free %llu MiB between 16 MiB and 4 GiB for scratch; the machine has %llu MiB of RAM, try a smaller scratch=",
@@ -97,6 +95,9 @@ static void find_window(struct run *r)
 				    (unsigned long long)(memmap_total_ram(bi->map, bi->nr_map) >> 20));
 		return;
 	}
+	if (!bi->has_kho && !r->cfg.generation)
+		verdict_end(VERDICT_HANDOFF,
+			    "started by another kernel that hands nothing over: boot it with kho=on and load this file with kexec -s (kexec_file_load)");
 	if (!bi->has_kho)
 		verdict_end(VERDICT_HANDOFF,
 			    "generation=%u was given, but boot_params carries no KHO handoff; start generation 0 without it",
@@ -108,13 +109,9 @@ static void find_window(struct run *r)
 
 static void prepare_memory(struct run *r)
 {
-	paddr_t heap;
-	uint64_t len;
-
 	phase_set("finding scratch");
 	find_window(r);
-	window_heap(&r->window, r->bi, &heap, &len);
-	scratch_init(heap, len);
+	scratch_init(r->window.own, r->window.own_len);
 	phase_set("own page tables");
 	if (paging_init(r->bi))
 		verdict_end(VERDICT_MEMORY, "scratch is too small for page tables; try a larger scratch=");
@@ -202,7 +199,7 @@ static void find_units(struct run *r)
 		verdict_end(VERDICT_NO_VTD,
 			    "mode=scalable: vtd%zu has no scalable mode with second-stage tables (ECAP.SMTS, ECAP.SSTS); use mode=legacy",
 			    without);
-	if (r->cfg.generation)	/* ECAM from here; generation 0 has touched nothing yet */
+	if (!r->bi->from_uefi)	/* ECAM from here; generation 0 has touched nothing yet */
 		verdict_set_fence(fence_everything);
 }
 
@@ -302,12 +299,17 @@ static void check_linux(struct run *r)
 	char cmdline[BOOT_CMDLINE_MAX];
 	struct kexec_image image;
 	const char *why;
-	int err;
+	int err = 0;
 
 	if (r->cfg.handoff_to != TARGET_LINUX)
 		return;
-	payload_take(r->bi->file, &r->payload);
-	err = handover_linux_image(r, cmdline, &image, &why);
+	if (r->bi->from_uefi)
+		payload_take(r->bi->file, &r->payload);
+	else
+		err = payload_unpack(span_of(mem_ptr(r->bi->initrd), r->bi->initrd_size), &r->payload,
+				     &why);
+	if (!err)
+		err = handover_linux_image(r, cmdline, &image, &why);
 	if (!err)
 		err = kexec_check(r->bi, &r->window, &image, &why);
 	if (err)
@@ -318,11 +320,25 @@ static void check_linux(struct run *r)
 		     (unsigned long long)image.initrd.len >> 10, cmdline);
 }
 
+static void take_memory(struct run *r, const struct kho_handoff *received)
+{
+	if (r->bi->from_uefi) {
+		open_keep(r);
+		return;
+	}
+	receive_memory(r, received);
+	if (payload_keep(&r->payload))	/* the archive they are in lies in scratch */
+		verdict_end(VERDICT_MEMORY, "no memory left for the files of the Linux to be started");
+}
+
 static void begin(struct run *r)
 {
+	struct kho_handoff received;
 	size_t fns[PORT_MAX], n;
 	int err;
 
+	if (!r->bi->from_uefi)
+		receive_handoff(r, &received);
 	phase_set("Linux files");
 	check_linux(r);
 	phase_set("choosing the NIC");
@@ -330,7 +346,7 @@ static void begin(struct run *r)
 	phase_set("silencing devices");
 	verdict_set_fence(fence_everything);
 	iommu_silence_devices(r->mmu);
-	open_keep(r);
+	take_memory(r, &received);
 	results_init();
 	phase_set("bringing up VT-d");
 	err = iommu_bring_up(r->mmu);
@@ -535,6 +551,9 @@ _Noreturn void run(const struct boot_info *bi)
 	banner(r);
 	prepare_memory(r);
 	if (!r->cfg.generation) {
+		console_defer(false);	/* no stream of ours is running that waits */
+		if (!r->bi->from_uefi)
+			receive_machine();
 		open_framebuffer(r);
 		time_set_tsc_khz(time_measure_tsc_khz());
 	}

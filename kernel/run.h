@@ -4,6 +4,7 @@
 
 #include "boot_info.h"
 #include "kernel/config.h"
+#include "kernel/handover/foreign.h"
 #include "kernel/handover/payload.h"
 #include "kernel/machine/acpi.h"
 #include "kernel/machine/iommu.h"
@@ -19,6 +20,7 @@ struct run {
 	struct iommu *mmu;
 	struct port port[PORT_MAX];	/* attached, with streams that are ours */
 	size_t nr_ports;
+	struct foreign foreign;		/* what another kernel left in our care */
 	bool stalled;			/* a sender fell silent */
 	bool left_hostile;		/* hostile= was left behind in this hand-over */
 	uint64_t setup_tsc;		/* own tables live, units read */

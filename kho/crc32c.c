@@ -54,3 +54,33 @@ uint32_t kho_crc32c(uint32_t crc, const void *p, size_t len)
 		crc = table[0][(crc ^ *b++) & 0xff] ^ crc >> 8;
 	return ~crc;
 }
+
+/* A CRC is linear: bit by bit what becomes of @v. */
+static uint32_t apply(const uint32_t of_bit[32], uint32_t v)
+{
+	uint32_t r = 0;
+
+	for (unsigned i = 0; v; i++, v >>= 1)
+		if (v & 1)
+			r ^= of_bit[i];
+	return r;
+}
+
+uint32_t kho_crc32c_zeros(uint32_t crc, uint64_t len)
+{
+	uint32_t step[32], twice[32];	/* 1, 2, 4 and so on bytes of zero */
+
+	if (!__atomic_load_n(&filled, __ATOMIC_ACQUIRE))
+		fill();
+	for (unsigned i = 0; i < ARRAY_SIZE(step); i++)
+		step[i] = table[0][BIT32(i) & 0xff] ^ BIT32(i) >> 8;
+	crc = ~crc;
+	for (; len; len >>= 1) {
+		if (len & 1)
+			crc = apply(step, crc);
+		for (unsigned i = 0; i < ARRAY_SIZE(step); i++)
+			twice[i] = apply(step, step[i]);
+		memcpy(step, twice, sizeof(step));
+	}
+	return ~crc;
+}

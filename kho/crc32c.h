@@ -14,4 +14,7 @@
  */
 uint32_t kho_crc32c(uint32_t crc, const void *p, size_t len);
 
+/* The same for @len bytes of zero, however many. */
+uint32_t kho_crc32c_zeros(uint32_t crc, uint64_t len);
+
 #endif

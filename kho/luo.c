@@ -421,6 +421,7 @@ int kho_luo_read(struct kho_reader *r, struct span blob, struct kho_luo *l,
 	if (memcmp(ser.compatible, compatible, sizeof(compatible)))
 		return kho_refuse(why, -EBADMSG, luo_blob, "is not compatible with luo-v5", 0, 0);
 	l->liveupdate_num = ser.liveupdate_num;
+	l->flbs_pa = ser.flbs_pa;
 	l->nr_sessions = l->nr_files = l->nr_flbs = 0;
 	err = read_sessions(r, l, ser.sessions_pa, why);
 	if (!err)

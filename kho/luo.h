@@ -43,7 +43,7 @@ struct kho_luo {
 	size_t max_keys;
 
 	/* Set by the reader. */
-	paddr_t sessions_pa;
+	paddr_t sessions_pa, flbs_pa;
 	size_t nr_session_blocks;
 };
 

@@ -122,6 +122,8 @@ static_assert((VTD_CCMD_ICC | FIELD_PREP(VTD_CCMD_CIRG, 1)) == 0xa00000000000000
 
 /* Interrupt Remapping Table Address Register. */
 #define VTD_IRTA		0x0b8		/* 64-bit RW */
+#define   VTD_IRTA_S		GENMASK64(3, 0)		/* 2^(S+1) entries */
+#define   VTD_IRTA_IRTA		GENMASK64(63, 12)
 
 /* IOTLB registers, at ECAP.IRO: Invalidate Address Register, IOTLB Invalidate Register. */
 #define VTD_IVA			0x0		/* 64-bit WO, from IRO */

@@ -7,7 +7,6 @@
 #include "kernel/handover/prove.h"
 #include "kernel/handover/records.h"
 #include "kernel/machine/time.h"
-#include "kernel/memory/keep.h"
 #include "kernel/memory/scratch.h"
 #include "kernel/report/ktap.h"
 #include "kernel/report/verdict.h"
@@ -170,32 +169,4 @@ void adoption_accept(struct adoption *a)
 	}
 	time_set_tsc_khz(a->n->tsc_khz);
 	restore_picture(&a->restore, a->picture);
-}
-
-/* ---- claim: from here pages outside scratch may be taken --------------------------------------- */
-
-void adoption_claim(const struct adoption *a)
-{
-	const struct run *r = a->r;
-	const struct kho_map *map = &a->kho.map;
-	const struct kho_scratch *areas = &r->window.areas;
-	const size_t max = map->nr_ranges + map->nr_nodes + areas->nr + VTD_DMAR_MAX_RMRR + 2;
-	struct keep_range *busy = scratch_new(max * sizeof(*busy));
-	size_t n = 0;
-
-	check_ok(CHECK_MEMORY_NO_EARLY_ALLOCATION, keep_early_attempts() == 0,
-		 "%u allocations before the preserved map was read", keep_early_attempts());
-	if (!busy)
-		verdict_end(VERDICT_MEMORY, "scratch is too small to claim memory; try a larger scratch=");
-	for (size_t i = 0; i < map->nr_ranges; i++)
-		busy[n++] = (struct keep_range){ map->ranges[i].base, map->ranges[i].len };
-	for (size_t i = 0; i < map->nr_nodes; i++)
-		busy[n++] = (struct keep_range){ map->nodes[i], PAGE_SIZE };
-	for (size_t i = 0; i < areas->nr; i++)
-		busy[n++] = (struct keep_range){ areas->entry[i].addr, areas->entry[i].size };
-	busy[n++] = (struct keep_range){ a->kho.data.scratch_pa, a->kho.data.scratch_size };
-	busy[n++] = (struct keep_range){ r->bi->image, r->bi->image_size };
-	n += iommu_rmrr_ranges(r->mmu, &busy[n]);
-	if (keep_init(r->bi->map, r->bi->nr_map, true, busy, n))
-		verdict_end(VERDICT_MEMORY, "scratch is too small for the list of free memory; try a larger scratch=");
 }

@@ -3,7 +3,9 @@
 
 #include "adoption.h"
 #include "errno.h"
+#include "kernel/handover/claim.h"
 #include "kernel/machine/cpu.h"
+#include "kernel/memory/keep.h"
 #include "kernel/panic.h"
 #include "kernel/report/ktap.h"
 #include "kernel/report/verdict.h"
@@ -230,7 +232,9 @@ void handover_adopt(struct run *r)
 	phase_set("comparing units");
 	compare_units(&a);
 	phase_set("claiming memory");
-	adoption_claim(&a);
+	check_ok(CHECK_MEMORY_NO_EARLY_ALLOCATION, keep_early_attempts() == 0,
+		 "%u allocations before the preserved map was read", keep_early_attempts());
+	handover_claim(a.r, &a.kho);
 	phase_set("adopting units");
 	restore_units(&a.restore);
 	adopt_queues(&a);

@@ -30,9 +30,6 @@ void adoption_accept(struct adoption *a);
 /* End the run: the handoff is refused whole, every bus master off. */
 _Noreturn void adoption_refuse(const struct kho_refusal *why);
 
-/* Open the allocator for everything that is not preserved. */
-void adoption_claim(const struct adoption *a);
-
 /* Everything that is linear in table entries: tables, digests, configuration, faults. */
 void adoption_confirm(struct adoption *a);
 

@@ -82,6 +82,7 @@ static_assert(BP_E820_TABLE + BOOTPARAMS_MAX_E820 * sizeof(struct e820_entry_ser
 /* Bounds of ours: real lists have at most six nodes, real EFI maps some hundred entries. */
 #define SETUP_DATA_MAX_NODES	64
 #define EFI_MEMMAP_MAX		KIB(256)
+#define INITRD_MAX		GIB(1)
 
 /* ---- bzImage ----------------------------------------------------------------------------- */
 
@@ -495,6 +496,22 @@ static int read_cmdline(const struct world *w)
 	return broken(w, "the command line has more than %u characters", BOOT_CMDLINE_MAX - 1);
 }
 
+static int read_initrd(const struct world *w)
+{
+	const uint64_t bytes = get_split(w->zero_page, BP_RAMDISK_SIZE, BP_EXT_RAMDISK_SIZE);
+	const paddr_t pa = get_split(w->zero_page, BP_RAMDISK_IMAGE, BP_EXT_RAMDISK_IMAGE);
+
+	w->bi->initrd = w->bi->initrd_size = 0;
+	if (!bytes)
+		return 0;
+	if (bytes > INITRD_MAX || !in_ram(w, pa, bytes))
+		return broken(w, "the initrd at 0x%llx (0x%llx bytes) is not in RAM, or larger than 1 GiB",
+			      (unsigned long long)pa, (unsigned long long)bytes);
+	w->bi->initrd = pa;
+	w->bi->initrd_size = bytes;
+	return 0;
+}
+
 /* Left out if it is not one we can draw on, or would have us draw into RAM. */
 static void read_framebuffer(const struct world *w)
 {
@@ -591,6 +608,8 @@ int bootparams_read(const void *zero_page, const struct phys_reader *rd, struct 
 		err = read_cmdline(&w);	/* early: it says how a refusal is to end */
 	if (!err)
 		err = read_setup_data(&w);
+	if (!err)
+		err = read_initrd(&w);
 	if (!err)
 		err = read_efi_info(&w);
 	if (!err)

@@ -70,7 +70,7 @@ struct phys_reader {
 
 /**
  * bootparams_read() - understand the zero page we were entered with
- * @bi: memory map, command line, RSDP, framebuffer, EFI system table and KHO fields are
+ * @bi: memory map, command line, initrd, RSDP, framebuffer, EFI system table and KHO fields are
  *	filled; everything else is left alone
  *
  * Nothing in the zero page is trusted.  A framebuffer that cannot be one is left out; anything

@@ -7,4 +7,9 @@
 /* Mask every local vector table entry, in xAPIC or x2APIC mode as found. */
 void apic_mask(void);
 
+/* INIT to all other processors: whatever a kernel before us left them doing, they stop until somebody
+ * starts them, and nobody does.  Return: 0; -ENODEV there is no local APIC; -ETIMEDOUT it does not say
+ * that it was sent. */
+int apic_silence_others(void);
+
 #endif

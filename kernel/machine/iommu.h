@@ -87,6 +87,16 @@ size_t iommu_rmrr_ranges(const struct iommu *mmu, struct keep_range *out);
  * first, which may still be polling its keyboard. */
 void iommu_silence_devices(struct iommu *mmu);
 
+/* For a machine that another kernel left: say what its units still use, and switch translation off
+ * where it is on.  No endpoint without an RMRR does DMA any more.  Return: 0; -ETIMEDOUT. */
+int iommu_stop_left(struct iommu *mmu);
+
+/* The memory that units still point at, of a kernel that is gone and preserved none of it: queue,
+ * interrupt remapping table, root table.  Free once iommu_bring_up() is through.
+ * Return: how many, at most IOMMU_MAX_LEFT. */
+#define IOMMU_MAX_LEFT	(3 * VTD_DMAR_MAX_DRHD)
+size_t iommu_left_ranges(const struct iommu *mmu, struct keep_range *out);
+
 /**
  * iommu_bring_up() - from unknown state to "translating, everything denied but RMRRs"
  *

@@ -1,4 +1,4 @@
-/* Halves of the scratch area in use. */
+/* The parts of scratch in use. */
 #include "window.h"
 
 #include "errno.h"
@@ -16,6 +16,133 @@ static bool is_ram(void *ctx, paddr_t pa, uint64_t len)
 	return memmap_is_ram(bi->map, bi->nr_map, pa, len);
 }
 
+/* ---- parts ----------------------------------------------------------------------------------- */
+
+/* What is in the way of either part. */
+#define MAX_BUSY	4
+struct busy {
+	struct kho_range range[MAX_BUSY];
+	size_t nr;
+};
+
+static void add_busy(struct busy *b, paddr_t pa, uint64_t len)
+{
+	const paddr_t base = ALIGN_DOWN(pa, PAGE_SIZE);
+
+	if (len)
+		b->range[b->nr++] = (struct kho_range){ base, ALIGN_UP(pa + len, PAGE_SIZE) - base };
+}
+
+/* The first byte in use from @pa on, and the end of what uses it; @end: none. */
+static paddr_t next_busy(const struct busy *b, paddr_t pa, paddr_t end, paddr_t *after)
+{
+	paddr_t first = end;
+
+	*after = end;
+	for (size_t i = 0; i < b->nr; i++) {
+		const struct kho_range *r = &b->range[i];
+
+		if (r->base + r->len > pa && r->base < first) {
+			first = MAX(r->base, pa);
+			*after = r->base + r->len;
+		}
+	}
+	return first;
+}
+
+/* Keep the two largest pieces of [@pa, @end) that are free. */
+static void take_gaps(const struct busy *b, paddr_t pa, paddr_t end, struct kho_range largest[2])
+{
+	while (pa < end) {
+		paddr_t after;
+		const paddr_t stop = next_busy(b, pa, end, &after);
+		const struct kho_range gap = { pa, stop - pa };
+
+		if (gap.len > largest[0].len) {
+			largest[1] = largest[0];
+			largest[0] = gap;
+		} else if (gap.len > largest[1].len) {
+			largest[1] = gap;
+		}
+		pa = after;
+	}
+}
+
+static bool is_clear(const struct busy *b, const struct kho_scratch_entry *e)
+{
+	paddr_t after;
+
+	return next_busy(b, e->addr, e->addr + e->size, &after) == e->addr + e->size;
+}
+
+/* The largest area besides @own that nothing is in. */
+static struct kho_range other_area(const struct window *w, const struct kho_scratch_entry *own,
+				   const struct busy *b)
+{
+	struct kho_range r = { 0 };
+
+	for (size_t i = 0; i < w->areas.nr; i++) {
+		const struct kho_scratch_entry *e = &w->areas.entry[i];
+
+		if (e != own && e->size > r.len && is_clear(b, e))
+			r = (struct kho_range){ e->addr, e->size };
+	}
+	return r;
+}
+
+/* Two free pieces of one area's equal halves, neither across the middle, so that an image in one half finds the other
+ * half free.  Of a piece much larger than all others each gets a part. */
+#define MUCH_LARGER	4
+static void halve(const struct kho_scratch_entry *e, const struct busy *b, struct kho_range piece[2])
+{
+	const uint64_t half = ALIGN_DOWN(e->size / 2, WINDOW_ALIGN / 2);
+
+	take_gaps(b, e->addr, e->addr + half, piece);
+	take_gaps(b, e->addr + half, e->addr + 2 * half, piece);
+	if (piece[0].len / MUCH_LARGER > piece[1].len) {
+		const uint64_t part = ALIGN_DOWN(piece[0].len / 2, PAGE_SIZE);
+
+		piece[1] = (struct kho_range){ piece[0].base + part, piece[0].len - part };
+		piece[0].len = part;
+	}
+}
+
+static int choose_parts(const struct boot_info *bi, struct window *w, struct kho_refusal *why)
+{
+	struct kho_range piece[2] = { { 0 } }, whole[2] = { { 0 } }, other;
+	const struct kho_scratch_entry *own = NULL;
+	struct busy b = { .nr = 0 };
+
+	for (size_t i = 0; i < w->areas.nr && !own; i++) {
+		const struct kho_scratch_entry *e = &w->areas.entry[i];
+
+		if (bi->image >= e->addr && bi->image - e->addr < e->size &&
+		    bi->image_size <= e->size - (bi->image - e->addr))
+			own = e;
+	}
+	if (!own)
+		return kho_refuse(why, -ENOENT, "image", "is not in scratch", bi->image, bi->image_size);
+	add_busy(&b, bi->image, bi->image_size);
+	add_busy(&b, bi->initrd, bi->initrd_size);
+	add_busy(&b, bi->kho_scratch, bi->kho_scratch_size);
+	other = other_area(w, own, &b);
+	halve(own, &b, piece);
+	take_gaps(&b, own->addr, own->addr + own->size, whole);
+	if (other.len > piece[0].len) {
+		piece[0] = other;
+		piece[1] = whole[0];
+	}
+	if (!piece[1].len)
+		return kho_refuse(why, -ENOMEM, "scratch area", "is full", own->addr, own->size);
+	w->next = piece[0].base;
+	w->half = piece[0].len;
+	w->own = piece[1].base;
+	w->own_len = piece[1].len;
+	return 0;
+}
+
+/* ---- the two ways to a window ---------------------------------------------------------------------- */
+
 int window_create(const struct boot_info *bi, uint64_t bytes, struct window *w)
 {
 	const struct memmap_request want = {
@@ -26,7 +153,8 @@ int window_create(const struct boot_info *bi, uint64_t bytes, struct window *w)
 
 	if (memmap_find(bi->map, bi->nr_map, &want, &base))
 		return -ENOMEM;
-	*w = (struct window){ .own = base, .next = base + bytes / 2, .half = bytes / 2 };
+	*w = (struct window){ .own = base, .own_len = bytes / 2, .next = base + bytes / 2,
+			      .half = bytes / 2 };
 	w->areas.nr = 1;
 	w->areas.entry[0].addr = base;
 	w->areas.entry[0].size = bytes;
@@ -47,28 +175,5 @@ int window_find(const struct boot_info *bi, struct window *w, struct kho_refusal
 			       &w->areas, why);
 	if (err)
 		return err;
-	for (size_t i = 0; i < w->areas.nr; i++) {
-		const struct kho_scratch_entry *e = &w->areas.entry[i];
-		const uint64_t half = ALIGN_DOWN(e->size / 2, WINDOW_ALIGN / 2);
-
-		if (bi->image < e->addr || bi->image + bi->image_size > e->addr + e->size)
-			continue;
-		w->half = half;
-		w->own = bi->image < e->addr + half ? e->addr : e->addr + half;
-		w->next = w->own == e->addr ? e->addr + half : e->addr;
-		if (bi->image + bi->image_size > w->own + half)
-			return kho_refuse(why, -EBADMSG, "image", "lies across both scratch halves",
-					  bi->image, bi->image_size);
-		return 0;
-	}
-	return kho_refuse(why, -ENOENT, "image", "is not in scratch", bi->image, bi->image_size);
-}
-
-void window_heap(const struct window *w, const struct boot_info *bi, paddr_t *base, uint64_t *len)
-{
-	const paddr_t image_end = ALIGN_UP(bi->image + bi->image_size, PAGE_SIZE);
-	const paddr_t end = w->own + w->half;
-
-	*base = image_end > w->own && image_end < end ? image_end : w->own;
-	*len = end - *base;
+	return choose_parts(bi, w, why);
 }

@@ -1,5 +1,5 @@
-/* The scratch areas and the halves of the one in use: a generation lives in one half and loads
- * the next image into the other, in turn (docs/design.md, memory). */
+/* The scratch areas, and in them the two parts in use: one for this generation, one for the next
+ * image (docs/design.md, memory). */
 #ifndef BATON_WINDOW_H
 #define BATON_WINDOW_H
 
@@ -13,19 +13,24 @@
 
 struct window {
 	struct kho_scratch areas;	/* all of them, as handed on */
-	paddr_t own;			/* this generation's half */
-	paddr_t next;			/* the half for the next image */
-	uint64_t half;			/* bytes of each */
+	paddr_t own;			/* transient memory of this generation */
+	uint64_t own_len;
+	paddr_t next;			/* the place for the next image and what it is given */
+	uint64_t half;			/* bytes there: of one area that is all, half of it */
 };
 
-/* Generation 0: choose one area of @bytes in conventional memory.  Return: 0; -ENOMEM. */
+/* Generation 0 after UEFI: choose one area of @bytes in conventional memory.  Return: 0; -ENOMEM. */
 int window_create(const struct boot_info *bi, uint64_t bytes, struct window *w);
 
-/* Later: read the foreign array and find the half we were loaded into.  Only RAM is read.
- * Return: 0; -EBADMSG with @why; -ENOENT we are not in any area. */
+/**
+ * window_find() - read the array that was handed over and find both parts
+ *
+ * Both are clear of our image, the initrd and the array, and whole pages.  The next image goes into the
+ * largest other area, or where that is more into half of ours, as far as it is free; what is left of ours
+ * is for us.  That depends on the array and on where we are: so generations take turns between two places.
+ * Only RAM is read.
+ * Return: 0; -EBADMSG with @why; -ENOENT we are not in any area; -ENOMEM ours is full.
+ */
 int window_find(const struct boot_info *bi, struct window *w, struct kho_refusal *why);
-
-/* Bytes of our half from the end of our image (0 in generation 0) to its end. */
-void window_heap(const struct window *w, const struct boot_info *bi, paddr_t *base, uint64_t *len);
 
 #endif

@@ -57,11 +57,7 @@ uint64_t world_pages(void)
 
 static void open_scratch(void)
 {
-	paddr_t heap;
-	uint64_t len;
-
-	window_heap(&run_.window, &info, &heap, &len);
-	scratch_init(heap, len);
+	scratch_init(run_.window.own, run_.window.own_len);
 	run_.mmu = scratch_new(sizeof(*run_.mmu));
 	assert_non_null(run_.mmu);
 }

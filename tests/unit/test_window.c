@@ -1,4 +1,4 @@
-/* Halves of scratch: chosen in generation 0, found again later from a foreign array. */
+/* The parts of scratch: chosen in generation 0, found again later, or in the array of another kernel. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -50,6 +50,7 @@ static void test_create(void **state)
 	(void)state;
 	assert_int_equal(window_create(&bi, MIB(64), &w), 0);
 	assert_int_equal(w.own, MIB(16));
+	assert_int_equal(w.own_len, MIB(32));
 	assert_int_equal(w.half, MIB(32));
 	assert_int_equal(w.next, MIB(48));
 	assert_int_equal(w.areas.nr, 1);
@@ -81,6 +82,30 @@ static int find(void)
 	return window_find(&bi, &w, &why);
 }
 
+/* Nothing is in two of these, all are whole pages, and both parts are in areas. */
+static void check_parts(void)
+{
+	const struct kho_range part[] = {
+		{ w.own, w.own_len }, { w.next, w.half }, { bi.image, bi.image_size },
+		{ bi.initrd, bi.initrd_size }, { bi.kho_scratch, bi.kho_scratch_size },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(part); i++)
+		for (size_t j = 0; j < i && j < 2; j++)
+			assert_false(part[i].len && ranges_overlap(part[i].base, part[i].len, part[j].base,
+								   part[j].len));
+	for (size_t i = 0; i < 2; i++) {
+		bool inside = false;
+
+		assert_true(part[i].len && IS_ALIGNED(part[i].base | part[i].len, PAGE_SIZE));
+		for (size_t k = 0; k < w.areas.nr; k++)
+			inside |= part[i].base >= w.areas.entry[k].addr &&
+				  part[i].base + part[i].len <=
+				  w.areas.entry[k].addr + w.areas.entry[k].size;
+		assert_true(inside);
+	}
+}
+
 /* window.halves_in_turn, over many generations */
 static void test_turns(void **state)
 {
@@ -91,37 +116,42 @@ static void test_turns(void **state)
 	for (unsigned generation = 1; generation < 7; generation++) {
 		was = w;
 		lay_array(w.areas.entry, w.areas.nr);
-		bi.image = w.next + (generation % 3) * MIB(4);
+		bi.image = w.next + (generation % 3) * MIB(1);
 		assert_int_equal(find(), 0);
-		assert_int_equal(w.own, was.next);
-		assert_int_equal(w.next, was.own);
-		assert_int_equal(w.half, was.half);
+		check_parts();
+		assert_in_range(bi.image, was.next, was.next + was.half);
+		assert_int_equal(w.own, bi.image + bi.image_size);
+		assert_int_equal(w.own + w.own_len, was.next + was.half);
+		assert_int_equal(w.next, was.next == MIB(16) ? MIB(48) : MIB(16));
+		assert_int_equal(w.half, MIB(32));
 		assert_int_equal(w.areas.nr, 1);
 		assert_memory_equal(&w.areas.entry[0], &was.areas.entry[0], sizeof(w.areas.entry[0]));
 	}
 }
 
-/* window.image_and_halves: where an image may lie in an area */
+/* window.image_in_one_area: wherever it lies, both parts are found */
 static const struct {
 	const char *name;
 	paddr_t image;
 	uint64_t size;
 	int err;
-	const char *fault;
-	paddr_t own, next;
+	paddr_t own, own_end, next, next_end;
 } places[] = {
-	{ "window.at_the_start", AREA, IMAGE_BYTES, 0, "", AREA, AREA + MIB(32) },
-	{ "window.fills_the_lower_half", AREA, MIB(32), 0, "", AREA, AREA + MIB(32) },
-	{ "window.fills_the_upper_half", AREA + MIB(32), MIB(32), 0, "", AREA + MIB(32), AREA },
-	{ "window.ends_at_the_border", AREA + MIB(30), IMAGE_BYTES, 0, "", AREA, AREA + MIB(32) },
-	{ "window.one_byte_across", AREA + MIB(30) + 1, IMAGE_BYTES, -EBADMSG,
-	  "lies across both scratch halves", 0, 0 },
-	{ "window.across_the_middle", AREA + MIB(31), IMAGE_BYTES, -EBADMSG,
-	  "lies across both scratch halves", 0, 0 },
-	{ "window.whole_area", AREA, MIB(64), -EBADMSG, "lies across both scratch halves", 0, 0 },
-	{ "window.below_the_area", AREA - 1, IMAGE_BYTES, -ENOENT, "is not in scratch", 0, 0 },
-	{ "window.sticks_out", AREA + MIB(62) + 1, IMAGE_BYTES, -ENOENT, "is not in scratch", 0, 0 },
-	{ "window.elsewhere", MIB(200), IMAGE_BYTES, -ENOENT, "is not in scratch", 0, 0 },
+	{ "window.at_the_start", AREA, IMAGE_BYTES, 0, AREA + MIB(2), AREA + MIB(32), AREA + MIB(32),
+	  AREA + MIB(64) },
+	{ "window.fills_the_lower_half", AREA, MIB(32), 0, AREA + MIB(48), AREA + MIB(64), AREA + MIB(32),
+	  AREA + MIB(48) },
+	{ "window.at_the_top", AREA + MIB(62), IMAGE_BYTES, 0, AREA + MIB(32), AREA + MIB(62), AREA,
+	  AREA + MIB(32) },
+	{ "window.odd_place", AREA + MIB(40) + 5, IMAGE_BYTES, 0, AREA + MIB(42) + PAGE_SIZE, AREA + MIB(64),
+	  AREA, AREA + MIB(32) },
+	{ "window.across_the_middle", AREA + MIB(31), IMAGE_BYTES, 0, AREA + MIB(33), AREA + MIB(64), AREA,
+	  AREA + MIB(31) },
+	{ "window.whole_area", AREA, MIB(64), -ENOMEM, 0, 0, 0, 0 },
+	{ "window.below_the_area", AREA - 1, IMAGE_BYTES, -ENOENT, 0, 0, 0, 0 },
+	{ "window.sticks_out", AREA + MIB(62) + 1, IMAGE_BYTES, -ENOENT, 0, 0, 0, 0 },
+	{ "window.larger_than_the_area", AREA, MIB(65), -ENOENT, 0, 0, 0, 0 },
+	{ "window.elsewhere", MIB(200), IMAGE_BYTES, -ENOENT, 0, 0, 0, 0 },
 };
 
 static void test_places(void **state)
@@ -135,15 +165,15 @@ static void test_places(void **state)
 		bi.image = places[i].image;
 		bi.image_size = places[i].size;
 		assert_int_equal(find(), places[i].err);
-		assert_string_equal(why.fault, places[i].fault);
 		if (places[i].err) {
-			assert_string_equal(why.what, "image");
-			assert_int_equal(why.at, places[i].image);
+			assert_string_equal(why.fault, places[i].err == -ENOENT ? "is not in scratch" : "is full");
 			continue;
 		}
+		check_parts();
 		assert_int_equal(w.own, places[i].own);
+		assert_int_equal(w.own + w.own_len, places[i].own_end);
 		assert_int_equal(w.next, places[i].next);
-		assert_int_equal(w.half, MIB(32));
+		assert_int_equal(w.next + w.half, places[i].next_end);
 	}
 }
 
@@ -158,14 +188,68 @@ static void test_several(void **state)
 	lay_array(e, ARRAY_SIZE(e));
 	bi.image = MIB(600) + MIB(96);
 	assert_int_equal(find(), 0);
-	assert_int_equal(w.own, MIB(696));
-	assert_int_equal(w.next, MIB(600));
+	assert_int_equal(w.own, MIB(698));
+	assert_int_equal(w.own_len, MIB(94));
+	assert_int_equal(w.next, MIB(600));	/* more than the other areas have */
 	assert_int_equal(w.half, MIB(96));
 	assert_int_equal(w.areas.nr, ARRAY_SIZE(e));
 	assert_memory_equal(w.areas.entry, e, sizeof(e));
 }
 
-/* window.odd_sizes: the halves are equal, 2 MiB aligned and inside the area */
+/* window.as_linux_loads: image, initrd and array at the top of the first area, a larger area behind */
+static void test_linux(void **state)
+{
+	const struct kho_scratch_entry e[] = {
+		{ MIB(400), MIB(100) }, { MIB(520), 0 }, { MIB(600), MIB(192) },
+	};
+	paddr_t was[2] = { 0 };
+
+	(void)state;
+	memcpy(mem_ptr(MIB(499)), e, sizeof(e));
+	bi.kho_scratch = MIB(499);
+	bi.kho_scratch_size = sizeof(e);
+	bi.initrd = MIB(480) + 1;
+	bi.initrd_size = MIB(6) - 1;
+	bi.image = MIB(490);
+	assert_int_equal(find(), 0);
+	check_parts();
+	assert_int_equal(w.own, MIB(400));
+	assert_int_equal(w.own_len, MIB(80));
+	assert_int_equal(w.next, MIB(600));
+	assert_int_equal(w.half, MIB(192));
+
+	/* From there on in one area and the other: half of the larger one is less than the first. */
+	bi.initrd_size = 0;
+	lay_array(e, ARRAY_SIZE(e));
+	for (unsigned generation = 1; generation < 6; generation++) {
+		bi.image = w.next;
+		assert_int_equal(find(), 0);
+		check_parts();
+		assert_int_equal(w.areas.nr, ARRAY_SIZE(e));
+		if (generation > 2)
+			assert_int_equal(w.next, was[generation % 2]);
+		was[generation % 2] = w.next;
+	}
+}
+
+/* window.two_areas_in_turn: one and the other, where that is more than half of one */
+static void test_two_areas(void **state)
+{
+	const struct kho_scratch_entry e[] = { { MIB(400), MIB(64) }, { AREA, MIB(60) } };
+
+	(void)state;
+	lay_array(e, ARRAY_SIZE(e));
+	bi.image = MIB(430);
+	for (unsigned generation = 0; generation < 6; generation++) {
+		assert_int_equal(find(), 0);
+		check_parts();
+		assert_int_equal(w.next, e[(generation + 1) % 2].addr);
+		assert_int_equal(w.half, e[(generation + 1) % 2].size);
+		bi.image = w.next;
+	}
+}
+
+/* window.odd_sizes: equal halves, 2 MiB aligned, in turn */
 static void test_odd_size(void **state)
 {
 	(void)state;
@@ -178,12 +262,60 @@ static void test_odd_size(void **state)
 		assert_int_equal(find(), 0);
 		assert_true(IS_ALIGNED(w.half, MIB(2)));
 		assert_true(2 * w.half <= size && size < 2 * w.half + MIB(4));
-		assert_int_equal(w.own, AREA);
 		assert_int_equal(w.next, AREA + w.half);
 		bi.image = AREA + w.half;
 		assert_int_equal(find(), 0);
-		assert_int_equal(w.own, AREA + w.half);
+		assert_int_equal(w.own + w.own_len, AREA + 2 * w.half);
 		assert_int_equal(w.next, AREA);
+	}
+}
+
+/* window.initrd_in_the_way: an area with something in it is none for the next image; of one that is left
+ * with a large piece and small ones, the large one is shared */
+static void test_initrd(void **state)
+{
+	const struct kho_scratch_entry e[] = { { MIB(400), MIB(64) }, { AREA, MIB(64) } };
+
+	(void)state;
+	lay_array(e, ARRAY_SIZE(e));
+	bi.image = MIB(400);
+	bi.initrd = AREA + MIB(63);
+	bi.initrd_size = 1;
+	assert_int_equal(find(), 0);
+	check_parts();
+	assert_in_range(w.next, MIB(400), MIB(464));
+
+	lay_array(e, 1);
+	bi.initrd = MIB(431);
+	bi.initrd_size = MIB(30);
+	bi.image = MIB(462);
+	assert_int_equal(find(), 0);
+	check_parts();
+	assert_int_equal(w.next, MIB(400));
+	assert_int_equal(w.half, MIB(31) / 2);
+	assert_int_equal(w.own, MIB(400) + MIB(31) / 2);
+	assert_int_equal(w.own_len, MIB(31) / 2);
+}
+
+/* window.everywhere: whatever the place of the image, its descendants take turns between two places */
+static void test_everywhere(void **state)
+{
+	const struct kho_scratch_entry e[] = { { MIB(400), MIB(17) }, { AREA, MIB(9) }, { MIB(300), 0 } };
+
+	(void)state;
+	for (paddr_t image = MIB(400); image <= MIB(415); image += 13 * PAGE_SIZE) {
+		paddr_t place[6];
+
+		lay_array(e, ARRAY_SIZE(e));
+		bi.image = image;
+		for (unsigned g = 0; g < ARRAY_SIZE(place); g++) {
+			assert_int_equal(find(), 0);
+			check_parts();
+			assert_true(w.half >= MIB(2) && w.own_len >= MIB(2));
+			place[g] = bi.image = w.next;
+		}
+		assert_int_equal(place[5], place[3]);
+		assert_int_equal(place[4], place[2]);
 	}
 }
 
@@ -253,32 +385,6 @@ static void test_hostile_areas(void **state)
 	}
 }
 
-/* window.heap: our half behind the image; all of it where the image is not in it */
-static void test_heap(void **state)
-{
-	const struct kho_scratch_entry e = { AREA, AREA_BYTES };
-	paddr_t base;
-	uint64_t len;
-
-	(void)state;
-	assert_int_equal(window_create(&bi, MIB(64), &w), 0);
-	bi.image = MIB(700);			/* generation 0: firmware put it elsewhere */
-	window_heap(&w, &bi, &base, &len);
-	assert_int_equal(base, MIB(16));
-	assert_int_equal(len, MIB(32));
-	bi.image = MIB(8);
-	window_heap(&w, &bi, &base, &len);
-	assert_int_equal(base, MIB(16));
-
-	lay_array(&e, 1);
-	bi.image = AREA + MIB(32);
-	bi.image_size = MIB(2) + 5;
-	assert_int_equal(find(), 0);
-	window_heap(&w, &bi, &base, &len);
-	assert_int_equal(base, AREA + MIB(34) + PAGE_SIZE);
-	assert_int_equal(base + len, AREA + MIB(64));
-}
-
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -287,9 +393,12 @@ int main(void)
 		cmocka_unit_test_setup(test_places, setup),
 		cmocka_unit_test_setup(test_several, setup),
 		cmocka_unit_test_setup(test_odd_size, setup),
+		cmocka_unit_test_setup(test_linux, setup),
+		cmocka_unit_test_setup(test_two_areas, setup),
+		cmocka_unit_test_setup(test_initrd, setup),
+		cmocka_unit_test_setup(test_everywhere, setup),
 		cmocka_unit_test_setup(test_hostile_array, setup),
 		cmocka_unit_test_setup(test_hostile_areas, setup),
-		cmocka_unit_test_setup(test_heap, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

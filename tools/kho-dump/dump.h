@@ -108,7 +108,6 @@ void dump_chain_refused(struct dump *d, const char *id, const struct kho_refusal
 void dump_records(struct dump *d);
 
 /* Regions of reserve_mem=. */
-#define DUMP_MEMBLOCK	"memblock"
 void dump_memblock(struct dump *d);
 
 /* The blob of a sub-node as an FDT, if it is one of at most so many bytes. */

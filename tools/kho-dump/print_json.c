@@ -8,6 +8,7 @@
 #include "bootparams.h"
 #include "json_out.h"
 #include "kho/fdt.h"
+#include "kho/memblock.h"
 #include "kho/radix.h"
 #include "platform/mem.h"
 #include "sha256.h"
@@ -331,7 +332,7 @@ static void put_blocks(const struct kho_map *m, paddr_t start, uint64_t size)
 
 static void put_memblock(const struct dump *d)
 {
-	const struct kho_subnode *n = kho_tree_find(&d->h.tree, DUMP_MEMBLOCK);
+	const struct kho_subnode *n = kho_tree_find(&d->h.tree, KHO_NODE_MEMBLOCK);
 	struct span fdt;
 	int node;
 
