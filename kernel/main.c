@@ -355,8 +355,9 @@ static void begin(struct run *r)
 	for (size_t i = 0; i < n; i++)
 		start_port(r, fns[i]);
 	hostile_prepare(r);
-	platform_log("ready %llu ms after leaving firmware",
-		     (unsigned long long)time_tsc_to_us(cpu_tsc() - r->bi->firmware_exit_tsc) / 1000);
+	platform_log("ready %llu ms after %s", (unsigned long long)time_tsc_to_us(cpu_tsc() -
+		     (r->bi->from_uefi ? r->bi->firmware_exit_tsc : r->bi->entry_tsc)) / 1000,
+		     r->bi->from_uefi ? "leaving firmware" : "entry");
 }
 
 /* ---- the stream and its end --------------------------------------------------------------------- */
