@@ -109,6 +109,7 @@ $(FDT_INC)/libfdt.h: Makefile | tools-build
 	$(Q)cp /usr/include/libfdt.h /usr/include/libfdt_env.h /usr/include/fdt.h $(@D)/
 
 # The entry code knows relative relocations as RELR; linker.ld asserts that there are no others.
+# -O2 lets a string be the tail of another.
 $(B)/baton.elf: $(FW_OBJ) linker.ld
 	$(Q)$(LD_LLD) -pie --no-dynamic-linker -z norelro -z text -z noexecstack -z max-page-size=4096 \
 		--gc-sections -O2 --pack-dyn-relocs=relr --build-id=none --hash-style=sysv --fatal-warnings -T linker.ld \
