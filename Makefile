@@ -261,7 +261,7 @@ help:
 	@echo "  DURATION= (seconds; sets FRAMES = RATE x DURATION) QEMU= OVMF= MEM=$(MEM)"
 	@echo "  ACCEL=$(ACCEL) (or kvm) PLAN=$(PLAN) V=0 (1 shows commands)"
 
-include bench.mk fuzz.mk mutants.mk
+include bench.mk fuzz.mk linux.mk mutants.mk
 
 -include $(FW_OBJ:.o=.d) $(HOST_OBJ:.o=.d) $(MODEL_OBJ:.o=.d) $(TEST_BIN:=.d) \
 	$(DUMP_SRC:%.c=$(B)/tools/obj/%.d) $(DUMP_SRC:%.c=$(B)/host/dump/%.d) \
