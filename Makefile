@@ -249,6 +249,7 @@ help:
 	@echo "make check      all tests; ends with N passed, N failed, N skipped"
 	@echo "make unit       the host tests alone, in seconds"
 	@echo "make build/tools/kho-dump   prints a handoff from an image of physical memory (--help)"
+	@echo "make check-linux   real Linux kernels hand over to Baton and take over from it; builds them once"
 	@echo "make bench      figures: sizes, instructions, times"
 	@echo "make soak       100 hand-overs in one run (GENERATIONS=N), frames on two NICs"
 	@echo "make mutants    seeded bugs, each of which a test must notice (about 20 minutes)"

@@ -12,4 +12,10 @@ $(B)/linux/obj/%.o: %.c Makefile linux.mk | tools-build
 $(B)/linux/agent: $(AGENT_SRC:%.c=$(B)/linux/obj/%.o)
 	$(Q)$(CLANG) -static $^ -lfdt -o $@
 
+.PHONY: check-linux tools-linux
+tools-linux:
+	@sh tools/install.sh linux || { $(status); }
+check-linux: tools-linux $(B)/baton.efi $(B)/tools/frames $(B)/linux/agent
+	@$(PYTHON) tests/linux/matrix.py; $(status)
+
 -include $(AGENT_SRC:%.c=$(B)/linux/obj/%.d)

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Install what a target needs and the system lacks; silent and quick when everything is there.
 #
-#	tools/install.sh build|run|check
+#	tools/install.sh build|run|check|linux
 #
 # Looks for the files and commands themselves, so a tool that came from elsewhere counts.  Status
 # 3: something is missing and cannot be installed here; the packages are named, in Debian's words.
@@ -68,9 +68,24 @@ check() {
 	need pkg-config pkg-config
 }
 
+# A kernel is built, and Linux runs in guests.
+linux() {
+	check
+	need gcc gcc
+	need bc bc
+	need bison bison
+	need flex flex
+	need_file libelf-dev /usr/include/libelf.h
+	need_file libssl-dev /usr/include/openssl/ssl.h
+	need xz-utils xz
+	need_file busybox-static /bin/busybox /usr/bin/busybox
+	need sbsigntool sbsign
+	need openssl openssl
+}
+
 case ${1:-} in
-build|run|check) "$1" ;;
-*) echo 'usage: install.sh build|run|check' >&2; exit 2 ;;
+build|run|check|linux) "$1" ;;
+*) echo 'usage: install.sh build|run|check|linux' >&2; exit 2 ;;
 esac
 
 # One package may stand for several files.

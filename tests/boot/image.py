@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Mapping
 
 SIZE_KIB = 4096		# room for the image (256 KiB at most), small enough to be made at once
+SPARE_KIB = 2048	# what must be left, for tables and clusters
 SBIN = "/usr/sbin:/sbin"
 
 
@@ -41,7 +42,8 @@ def make(path: Path, files: Mapping[str, bytes]) -> None:
     @files maps names such as "EFI/BOOT/BOOTX64.EFI" to contents.
     """
     path.unlink(missing_ok=True)
-    run(tool("mkfs.fat"), "--invariant", "-n", "BATON", "-C", str(path), str(SIZE_KIB))
+    needed = sum(len(data) for data in files.values()) // 1024 + SPARE_KIB
+    run(tool("mkfs.fat"), "--invariant", "-n", "BATON", "-C", str(path), str(max(SIZE_KIB, needed)))
     made = set()
     staged = path.with_suffix(".part")
     for name, data in files.items():

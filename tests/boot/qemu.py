@@ -129,12 +129,22 @@ class Machine:
     disk: str = "virtio"		# or "ahci"
     display: Optional[str] = None	# a display device; without one there is no framebuffer
     devices: Sequence[str] = ()	# -device arguments besides; QEMU must know each
+    cpu: str = "max"
+    processors: int = 1
     version: Tuple[int, ...] = ()	# QEMU must be that new
     extra: Sequence[str] = ()
 
     def nics(self) -> List[str]:
         """Models, by wire."""
         return ([self.nic] if self.nic else []) + list(self.more_nics)
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A bzImage that SeaBIOS starts, in place of what is on the disk."""
+    image: Path
+    initrd: Path
+    cmdline: str
 
 
 @dataclass(frozen=True)
@@ -146,6 +156,7 @@ class Files:
     trace: Path
     events: Path
     sockets: Path			# a short directory
+    kernel: Optional[Kernel] = None
 
     def nic_socket(self, wire: int) -> Path:
         """QEMU binds this one."""
@@ -249,6 +260,20 @@ def option_path(path: Path) -> str:
     return str(path).replace(",", ",,")
 
 
+def start_options(firmware: Firmware, machine: Machine, files: Files) -> List[str]:
+    """What the machine starts: a kernel at once, or firmware with a disk to boot from."""
+    if files.kernel:
+        return ["-kernel", str(files.kernel.image), "-initrd", str(files.kernel.initrd),
+                "-append", files.kernel.cmdline]
+    disk = ("ide-hd,drive=boot,bus=ide.0" if machine.disk == "ahci"
+            else f"virtio-blk-pci,drive=boot,addr={DISK_SLOT:#x}")
+    return ["-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={option_path(firmware.code)}",
+            "-drive", f"if=pflash,unit=1,format=raw,file={option_path(files.variables)}",
+            # What is written goes nowhere: AHCI disks cannot be read-only.
+            "-drive", f"if=none,id=boot,format=raw,snapshot=on,file={option_path(files.disk)}",
+            "-device", f"{disk},bootindex=0"]
+
+
 def command(qemu: Qemu, firmware: Firmware, machine: Machine, files: Files,
             trace_events: Sequence[str]) -> List[str]:
     """The whole command line."""
@@ -256,21 +281,15 @@ def command(qemu: Qemu, firmware: Firmware, machine: Machine, files: Files,
     options = "q35,kernel-irqchip=split" if machine.accel.startswith("kvm") else "q35"
     argv = qemu.argv() + [
         "-name", "baton", "-nodefaults", "-no-user-config", "-no-reboot",
-        "-machine", options, "-accel", machine.accel, "-cpu", "max", "-m", machine.memory,
+        "-machine", options, "-accel", machine.accel, "-cpu", machine.cpu, "-m", machine.memory,
+        "-smp", str(machine.processors),
         "-display", "none", "-monitor", "none",
         "-serial", f"file:{option_path(files.serial)}",
         "-device", "isa-debug-exit,iobase=0xf4,iosize=4",
-        "-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={option_path(firmware.code)}",
-        "-drive", f"if=pflash,unit=1,format=raw,file={option_path(files.variables)}",
-        # What is written goes nowhere: AHCI disks cannot be read-only.
-        "-drive", f"if=none,id=boot,format=raw,snapshot=on,file={option_path(files.disk)}",
     ]
     if machine.iommu is not None:
         argv += ["-device", qemu.iommu_option(machine.iommu)]
-    if machine.disk == "ahci":
-        argv += ["-device", "ide-hd,drive=boot,bus=ide.0,bootindex=0"]
-    else:
-        argv += ["-device", f"virtio-blk-pci,drive=boot,addr={DISK_SLOT:#x},bootindex=0"]
+    argv += start_options(firmware, machine, files)
     for wire, nic in enumerate(machine.nics()):
         argv += [
             "-netdev", f"dgram,id=wire{wire},"

@@ -53,6 +53,9 @@ class Spec:
     sender: bool = True
     timeout: float = DEFAULT_TIMEOUT
     stop_at: Optional[str] = None		# a pattern after which nothing more can come
+    files: Mapping[str, bytes] = field(default_factory=dict)	# on the disk besides
+    kernel: Optional[q.Kernel] = None		# started in place of firmware and disk
+    sender_frames: Optional[int] = None		# if the sender has more than Baton waits for
     trace: Sequence[str] = witness.EVENTS
 
 
@@ -69,6 +72,7 @@ class Outcome:
     sender: Dict[str, object] = field(default_factory=dict)
     trace: str = ""
     stream_window: Tuple[float, float] = (0, 0)	# wall time: first to last generation's report
+    ended: str = ""				# as wait_for_end() says it
 
 
 class Console:
@@ -186,7 +190,7 @@ def prepare(spec: Spec, built: Path, firmware: q.Firmware, directory: Path,
     """The files of a run; what an earlier one left is gone."""
     files = q.Files(disk=directory / "esp.img", variables=directory / "vars.fd",
                     serial=directory / "serial.log", trace=directory / "trace.log",
-                    events=directory / "trace-events", sockets=sockets)
+                    events=directory / "trace-events", sockets=sockets, kernel=spec.kernel)
     for path in directory.iterdir():
         if path.is_file() and path.name != "lock":
             path.unlink()
@@ -194,7 +198,7 @@ def prepare(spec: Spec, built: Path, firmware: q.Firmware, directory: Path,
     config = image.config_text(baton_config(spec)) + spec.config_tail
     (directory / "baton.cfg").write_text(config, encoding="utf-8")
     image.make(files.disk, {"EFI/BOOT/BOOTX64.EFI": program,
-                            "baton/baton.cfg": config.encode("utf-8")})
+                            "baton/baton.cfg": config.encode("utf-8"), **spec.files})
     shutil.copyfile(firmware.variables, files.variables)
     return files
 
@@ -202,7 +206,8 @@ def prepare(spec: Spec, built: Path, firmware: q.Firmware, directory: Path,
 def sender_argv(spec: Spec, sender: Path, files: q.Files, wire: int) -> List[str]:
     return [str(sender), "--bind", str(files.peer_socket(wire)),
             "--peer", str(files.nic_socket(wire)), "--mac", q.mac(wire),
-            "--stream", str(wire + 1), "--rate", str(spec.rate), "--frames", str(spec.frames),
+            "--stream", str(wire + 1), "--rate", str(spec.rate),
+            "--frames", str(spec.sender_frames or spec.frames),
             "--timeout", str(max(1, int(spec.timeout))), "--linger", str(SENDER_LINGER)]
 
 
@@ -350,7 +355,7 @@ def judge(spec: Spec, why: str, returncode: int, console: Console, directory: Pa
                                       first_line(directory / "qemu.log"))
     outcome = Outcome(status, sentence, directory, seconds, code, report, console.text,
                       read_json(directory / "frames.json"),
-                      stream_window=console.stream_window())
+                      stream_window=console.stream_window(), ended=why)
     trace = directory / "trace.log"
     if trace.exists():
         outcome.trace = trace.read_text(encoding="utf-8", errors="replace")

@@ -17,7 +17,7 @@ from pathlib import Path
 TOP = Path(__file__).resolve().parents[2]
 RAN = re.compile(r"^\[==========\].*?(\d+) test\(s\) run", re.M)
 PASSED = re.compile(r"^\[  PASSED  \] (\d+) test", re.M)
-PYTHON_TESTS = ("tests/boot", "tests/bench", "tests/tools", "tests/structure")
+PYTHON_TESTS = ("tests/boot", "tests/bench", "tests/tools", "tests/structure", "tests/linux")
 
 
 def run_program(path: str) -> tuple[int, int]:

@@ -1,0 +1,375 @@
+"""What check-linux runs: who hands over to whom, and what must come of it.
+
+A run boots one machine once.  Its checks look at what was left: the agents' logs, Baton's reports.
+"""
+import re
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+
+import agent_log
+import initramfs
+import qemu as q
+import run
+from agent_log import Log
+
+# Both consoles, so that the log has the time before drivers; a panic ends the run at once.
+CONSOLE = "console=ttyS0,115200 earlyprintk=serial,ttyS0,115200 loglevel=8 panic=-1"
+REGIONS = ("reserve_mem=1M:4096:left", "reserve_mem=20K:4096:right")
+SESSIONS = "alpha,empty,beta,gamma"
+RELEASE = "7.3.4-baton"		# of the kernels' `uname -r`: version of the package, base.config
+
+RATE = 100			# frames per second while Linux boots: a ring of 4096 lasts 40 s
+MORE_FRAMES = 200		# that must arrive once the agent gives descriptors back
+SENDER_FRAMES = 12000		# more than any run lasts
+
+PCI_COMMAND_MASTER = 4
+IOMMU_WORDS = ("intel_iommu=on,sm_on",)
+VTD: Mapping[str, str] = {"aw-bits": "48", "intremap": "on", "device-iotlb": "on", "scalable": "on"}
+
+
+@dataclass(frozen=True)
+class Kit:
+    """What all runs share."""
+    kernels: Mapping[str, Mapping[str, str]]	# as kernel.get() gives them
+    agent: bytes
+    image: Path
+
+    def kernel(self, flavour: str) -> Path:
+        return Path(self.kernels[flavour]["bzImage"])
+
+
+@dataclass
+class Seen:
+    """What a run left behind."""
+    outcome: run.Outcome
+    send: Log
+    receive: Log
+
+
+Problems = Callable[[Seen], List[str]]
+
+
+@dataclass(frozen=True)
+class Check:
+    name: str
+    problems: Problems
+
+
+@dataclass(frozen=True)
+class Run:
+    name: str
+    flavours: Sequence[str]
+    spec: Callable[[Kit, Path], run.Spec]	# files may be made in that directory
+    checks: Sequence[Check]
+
+    def names(self) -> List[str]:
+        return [f"{self.name}.{check.name}" for check in self.checks]
+
+
+def see(outcome: run.Outcome) -> Seen:
+    logs = agent_log.by_mode(outcome.console)
+    return Seen(outcome, logs.get("send", Log()), logs.get("receive", Log()))
+
+
+# --- command lines and files ------------------------------------------------------------------
+
+@dataclass(frozen=True)
+class Guest:
+    """One Linux: kernel and words of its command line."""
+    flavour: str = "bystander"
+    kho: str = "on"
+    kaslr: bool = False
+    words: Sequence[str] = ()
+
+    def cmdline(self, *more: str) -> str:
+        iommu = IOMMU_WORDS if self.flavour == "iommu" else ()
+        return " ".join((CONSOLE, f"kho={self.kho} liveupdate=on", *([] if self.kaslr else ["nokaslr"]),
+                         *iommu, *self.words, *more))
+
+
+def sender_words(*more: str) -> Sequence[str]:
+    return ("agent=send", f"agent_sessions={SESSIONS}", *REGIONS, *more)
+
+
+def receiver_words(sessions: str, *more: str) -> Sequence[str]:
+    return ("agent=receive", f"agent_sessions={sessions}", *more)
+
+
+def started(directory: Path, kit: Kit, guest: Guest, files: Mapping[str, bytes],
+            cmdline: str) -> q.Kernel:
+    """A kernel that SeaBIOS starts, with an initramfs that holds @files as well."""
+    inputs = directory / "inputs"
+    inputs.mkdir(parents=True, exist_ok=True)
+    initrd = inputs / "initrd"
+    initrd.write_bytes(initramfs.guest(kit.agent, files))
+    return q.Kernel(kit.kernel(guest.flavour), initrd, cmdline)
+
+
+def linux_spec(kit: Kit, directory: Path, first: Guest, machine: q.Machine, next_files: Mapping[str, bytes],
+               **more: object) -> run.Spec:
+    """A machine that starts Linux with an agent that hands over to next_files["next"]."""
+    words = ["next=/next", "next_cmdline=/next_cmdline"]
+    if "next_initrd" in next_files:
+        words.append("next_initrd=/next_initrd")
+    kernel = started(directory, kit, first, next_files, first.cmdline(*sender_words(*words)))
+    return run.Spec(machine=machine, kernel=kernel, trace=(), **more)	# type: ignore[arg-type]
+
+
+# --- checks -----------------------------------------------------------------------------------
+
+def agent_passed(seen: Seen) -> List[str]:
+    """The receiving agent came to its end, was content, and the machine was reset by it."""
+    if not seen.receive.lines:
+        last = seen.outcome.console.strip().splitlines()
+        return [f"no receiving agent was heard; the console ends with: {last[-1] if last else 'nothing'}"]
+    found = seen.receive.problems()
+    verdict = seen.receive.verdict()
+    if verdict != "PASS" and not found:
+        found.append(f"the agent's verdict is {verdict}")
+    if seen.outcome.ended != "exit":
+        found.append(f"the machine was not left: {seen.outcome.ended}")
+    return found
+
+
+def agent_sent(seen: Seen) -> List[str]:
+    found = seen.send.problems()
+    if seen.send.value("ready") != "yes":
+        found.append("the sending agent did not get to its jump")
+    return found
+
+
+FIELDS = {"memfd": ("size", "crc32c", "position", "seals", "folios"), "session": ("files",),
+          "region": ("address", "size", "crc32c")}
+
+
+def arrived(*kinds: str) -> Problems:
+    """Every memfd, session or region is what was sent; the firmware's own apart."""
+    def problems(seen: Seen) -> List[str]:
+        found = []
+        for kind in kinds:
+            theirs = Log([f for f in seen.receive.all(kind) if not re.match(r"baton(/|$)", f[kind])])
+            if not seen.send.keyed(kind):
+                found.append(f"no {kind} was sent")
+            found += agent_log.differences(seen.send, theirs, kind, FIELDS[kind])
+        return found
+    return problems
+
+
+def handoff(release: str, count: int, number: Optional[int]) -> Problems:
+    """kexec-metadata and LUO's count; @number None: LUO is off."""
+    def problems(seen: Seen) -> List[str]:
+        log = seen.receive
+        got = (log.value("release", "metadata"), log.value("count", "metadata"), log.value("liveupdate_number"))
+        want = (release, str(count), None if number is None else str(number))
+        return [] if got == want else [f"release, count and liveupdate number are {got}, expected {want}"]
+    return problems
+
+
+def stream_went_on(seen: Seen) -> List[str]:
+    """Frames landed while Linux booted, all of them, and more when descriptors were given back."""
+    found = []
+    by_when = {facts.get("when"): facts for facts in seen.receive.all("stream")}
+    for when, least in (("since_jump", 1), ("since_repost", MORE_FRAMES)):
+        facts = by_when.get(when)
+        if facts is None:
+            found.append(f"the agent says nothing of frames {when}")
+            continue
+        if int(facts["frames"]) < least:
+            found.append(f"{facts['frames']} frames {when}, at least {least} are wanted")
+        found += [f"{when}: {key}={facts[key]}" for key in ("lost", "duplicate", "corrupt", "misplaced", "bad_descriptors")
+                  if facts[key] != "0"]
+    if seen.receive.number("free_at_start", "ring") < 1:
+        found.append("no free descriptor when the agent started")
+    if seen.receive.value("changed", "guards") != "0":
+        found.append("the guards were not found intact")
+    for when in ("begin", "end"):
+        if not any(f["pages"] == when and f.get("in_place") == "yes" for f in seen.receive.all("pages")):
+            found.append(f"{when}: the memfds are not known to be the receive buffers")
+    if seen.receive.value("landed_after", "stopped") is None:
+        found.append("the NIC's bus master was not cleared")
+    return found
+
+
+def nic_stopped(seen: Seen) -> List[str]:
+    facts = seen.receive.one("stopped")
+    if facts is None:
+        return ["the agent says nothing of a stopped NIC"]
+    command = int(facts["command"], 16)
+    if command & PCI_COMMAND_MASTER:
+        return [f"the NIC's command register is {command:04x}, bus master on"]
+    return []
+
+
+def bytes_intact(seen: Seen) -> List[str]:
+    """IOMMU tables and records are as Baton's digests say, before and after Linux did its work."""
+    found = []
+    for when in ("begin", "end"):
+        facts = next((f for f in seen.receive.all("digests") if f["digests"] == when), {})
+        if facts.get("different") != "0" or "0" in (facts.get("tables", "0"), facts.get("records", "0")):
+            found.append(f"{when}: {facts or 'no digests were compared'}")
+    return found
+
+
+def no_liveupdate(seen: Seen) -> List[str]:
+    said = seen.receive.value("liveupdate_device")
+    return [] if said == "ENOENT" else [f"/dev/liveupdate: {said}"]
+
+
+def baton_reports(generations: int) -> Problems:
+    """Every generation reported, and all its checks held."""
+    def problems(seen: Seen) -> List[str]:
+        report = seen.outcome.report
+        found = report.failures()
+        if len(report.documents) != generations:
+            found.append(f"{len(report.documents)} generations of Baton reported, expected {generations}")
+        return found
+    return problems
+
+
+def notices(reason: str) -> Problems:
+    """The agent found exactly one thing wrong."""
+    def problems(seen: Seen) -> List[str]:
+        said = seen.receive.problems()
+        if seen.receive.verdict() == "FAIL" and len(said) == 1 and re.search(reason, said[0]):
+            return []
+        return [f"verdict {seen.receive.verdict()}, problems {said}; expected one: {reason}"]
+    return problems
+
+
+PASSED = Check("passes", agent_passed)
+SENT = Check("is_sent", agent_sent)
+
+
+# --- Linux to Linux ---------------------------------------------------------------------------
+
+NO_NIC = q.Machine(nic=None, iommu=None, memory="1G", cpu="qemu64")
+
+
+def linux_to_linux(name: str, first: Guest, second: Guest, checks: Sequence[Check],
+                   machine: q.Machine = NO_NIC, words: Sequence[str] = ()) -> Run:
+    def spec(kit: Kit, directory: Path) -> run.Spec:
+        sessions = "" if second.kho == "off" else SESSIONS
+        cmdline = second.cmdline(*receiver_words(sessions, *REGIONS, *words))
+        return linux_spec(kit, directory, first, machine,
+                          {"next": kit.kernel(second.flavour).read_bytes(),
+                           "next_initrd": initramfs.guest(kit.agent), "next_cmdline": cmdline.encode()},
+                          sender=False)
+    return Run(name, (first.flavour, second.flavour), spec, (SENT, *checks))
+
+
+PLAIN, OFF = Guest(), Guest(kho="off", words=("agent_kho=off",))
+ARRIVES = Check("arrives", arrived(*FIELDS))
+FIRST_HOP = Check("counts", handoff(RELEASE, 1, 1))
+
+LINUX: Tuple[Run, ...] = (
+    linux_to_linux("linux_to_linux", PLAIN, PLAIN, (PASSED, ARRIVES, FIRST_HOP)),
+    linux_to_linux("linux_to_linux.kaslr_2_cpus_6g", Guest(kaslr=True), Guest(kaslr=True),
+                   (PASSED, ARRIVES, FIRST_HOP), replace(NO_NIC, memory="6G", processors=2, cpu="max")),
+    linux_to_linux("linux_to_linux.kho_off", PLAIN, OFF,
+                   (PASSED, Check("regions_arrive", arrived("region")), Check("counts", handoff(RELEASE, 1, None)),
+                    Check("no_liveupdate", no_liveupdate))),
+    linux_to_linux("linux_to_linux.iommu", Guest("iommu"), Guest("iommu"), (PASSED, ARRIVES, FIRST_HOP),
+                   replace(NO_NIC, iommu=VTD)),
+    # That the agent is not content with anything.
+    linux_to_linux("agent.session_missing", PLAIN, replace(PLAIN, words=("agent_sessions=nothere",)),
+                   (Check("notices", notices("session_nothere_cannot_be_retrieved")),),
+                   words=("agent_sessions=nothere",)),
+)
+
+# --- Baton to Linux ---------------------------------------------------------------------------
+
+BATON_RELEASE = r"baton-0.1"	# VERSION of the Makefile
+
+
+def baton_to_linux(name: str, generations: int = 2, guest: Guest = PLAIN, machine: Optional[q.Machine] = None,
+                   stopped: bool = False, config: Optional[Mapping[str, str]] = None) -> Run:
+    """Firmware, Baton, and Linux in place of the last generation, frames arriving all the while."""
+    hops = generations - 1
+    off = guest.kho == "off"
+    nic = ("nic=stopped", f"agent_nic={q.NIC_BDF}") if stopped else ("nic=live", f"agent_frames={MORE_FRAMES}")
+    keys = {"generations": str(generations), "handoff_to": "linux", "linux_kho": "yes", **(config or {})}
+
+    def spec(kit: Kit, directory: Path) -> run.Spec:
+        cmdline = guest.cmdline(*receiver_words("" if off else "baton", *nic))
+        return run.Spec(machine=machine or q.Machine(memory="2G"), config=keys, rate=RATE,
+                        frames=100 * generations, sender_frames=SENDER_FRAMES, trace=(),
+                        files={"baton/bzImage": kit.kernel(guest.flavour).read_bytes(),
+                               "baton/initrd": initramfs.guest(kit.agent), "baton/cmdline": cmdline.encode()})
+    checks = [Check("baton", baton_reports(hops)), PASSED, Check("bytes_intact", bytes_intact),
+              Check("counts", handoff(BATON_RELEASE, hops, None if off else hops))]
+    if off:
+        checks.append(Check("no_liveupdate", no_liveupdate))
+    elif stopped:
+        checks.append(Check("nic_stopped", nic_stopped))
+    else:
+        checks.append(Check("stream", stream_went_on))
+    return Run(name, (guest.flavour,), spec, checks)
+
+
+BATON: Tuple[Run, ...] = (
+    baton_to_linux("baton_to_linux"),
+    baton_to_linux("baton_to_linux.generation_2", generations=4),
+    baton_to_linux("baton_to_linux.igb_scalable", config={"mode": "scalable"},
+                   machine=q.Machine(nic="igb", memory="2G", iommu={"aw-bits": "48", "scalable": "on"})),
+    baton_to_linux("baton_to_linux.kaslr_2_cpus_6g", guest=Guest(kaslr=True),
+                   machine=q.Machine(memory="6G", processors=2)),
+    baton_to_linux("baton_to_linux.kho_off", guest=OFF),
+    baton_to_linux("baton_to_linux.iommu_stopped", guest=Guest("iommu"), stopped=True, config={"linux_kho": "no"}),
+)
+
+# --- Linux to Baton ---------------------------------------------------------------------------
+
+
+def linux_to_baton(name: str, first: Guest, machine: q.Machine, generations: int = 2,
+                   then: Optional[Guest] = None, config: Optional[Mapping[str, str]] = None) -> Run:
+    """Linux starts baton.efi with kexec_file_load(); with @then Baton goes on to Linux."""
+    last = generations if then is None else generations - 1
+    keys = {"generations": str(generations), "frames": str(100 * generations), "rate": str(RATE),
+            "exit": "qemu", "faults": "yes", **(config or {})}
+    if then is not None:
+        keys.update({"handoff_to": "linux", "linux_kho": "yes"})
+
+    def spec(kit: Kit, directory: Path) -> run.Spec:
+        files = {"next": kit.image.read_bytes(),
+                 "next_cmdline": " ".join(f"{k}={v}" for k, v in keys.items()).encode()}
+        if then is not None:
+            words = receiver_words(f"baton,{SESSIONS}", *REGIONS, "nic=live", f"agent_frames={MORE_FRAMES}")
+            files["next_initrd"] = initramfs.for_firmware(
+                kit.kernel(then.flavour).read_bytes(), initramfs.guest(kit.agent), then.cmdline(*words))
+        return linux_spec(kit, directory, first, machine, files, rate=RATE, frames=100 * generations,
+                          sender_frames=None if then is None else SENDER_FRAMES)
+    checks = [SENT, Check("baton", baton_reports(last))]
+    if then is None:
+        checks.append(Check("verdict", baton_passed))
+    else:
+        checks += [PASSED, ARRIVES, Check("bytes_intact", bytes_intact), Check("stream", stream_went_on),
+                   Check("counts", handoff(BATON_RELEASE, last + 1, last + 1))]
+    flavours = (first.flavour,) if then is None else (first.flavour, then.flavour)
+    return Run(name, flavours, spec, checks)
+
+
+def baton_passed(seen: Seen) -> List[str]:
+    return [] if seen.outcome.status == run.PASS else [seen.outcome.sentence]
+
+
+WITH_NIC = q.Machine(memory="2G")
+
+THROUGH: Tuple[Run, ...] = (
+    linux_to_baton("linux_to_baton", PLAIN, WITH_NIC),
+    linux_to_baton("linux_to_baton.iommu_2_cpus", Guest("iommu"), replace(WITH_NIC, processors=2, iommu=VTD)),
+    linux_to_baton("linux_to_baton_to_linux", PLAIN, WITH_NIC, then=PLAIN),
+)
+
+RUNS: Tuple[Run, ...] = (*LINUX, *BATON, *THROUGH)
+
+
+def by_name(names: Sequence[str], runs: Sequence[Run] = RUNS) -> List[Run]:
+    """Those named; a name ending in "." stands for all that begin so.  KeyError: there is none."""
+    chosen: List[Run] = []
+    for name in names:
+        found = [r for r in runs if r.name == name or (name.endswith(".") and r.name.startswith(name))]
+        if not found:
+            raise KeyError(name)
+        chosen += found
+    return chosen

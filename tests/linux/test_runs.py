@@ -1,0 +1,139 @@
+"""What check-linux demands, on logs that are made up."""
+import sys
+import unittest
+from pathlib import Path
+from typing import List
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "boot"))
+import agent_log  # noqa: E402
+import ktap  # noqa: E402
+import qemu as q  # noqa: E402
+import run  # noqa: E402
+import runs  # noqa: E402
+from test_agent_log import twice  # noqa: E402
+
+SENT = ("mode=send", "memfd=a/1 size=5 crc32c=1 position=0 seals=0 folios=1", "session=a files=1",
+        "region=left address=1000 size=4096 crc32c=7", "ready=yes")
+STREAM = ("ring=1 rdh=5 rdt=4 entries=8 free_at_start=7", "pages=begin in_place=yes",
+          "stream=1 when=since_jump frames=3 lost=0 duplicate=0 corrupt=0 misplaced=0 bad_descriptors=0",
+          "stream=1 when=since_repost frames=200 lost=0 duplicate=0 corrupt=0 misplaced=0 bad_descriptors=0",
+          "guards words=9 changed=0", "pages=end in_place=yes",
+          "stopped=0000:00:03.0 command=0002 landed_before=1 landed_after=1")
+DIGESTS = ("digests=begin tables=4 records=3 different=0", "digests=end tables=4 records=3 different=0")
+RECEIVED = ("mode=receive", *SENT[1:-1], "metadata release=r count=1", "liveupdate_number=1", *STREAM, *DIGESTS,
+            "memfd=baton/101 size=9", "session=baton streams=1", "verdict=PASS")
+
+
+def seen(*lines: str, ended: str = "exit") -> runs.Seen:
+    outcome = run.Outcome(run.TIMEOUT, "", Path("/logs"), console=twice(*lines), ended=ended)
+    return runs.see(outcome)
+
+
+def without(lines: List[str], begin: str, instead: str = "") -> List[str]:
+    return [instead or "note=1" if line.startswith(begin) else line for line in lines]
+
+
+class Demands(unittest.TestCase):
+    both = [*SENT, *RECEIVED]
+
+    def holds(self, check: runs.Problems, lines: List[str]) -> None:
+        self.assertEqual(check(seen(*lines)), [])
+
+    def fails(self, check: runs.Problems, lines: List[str], **more: str) -> None:
+        self.assertNotEqual(check(seen(*lines, **more)), [])
+
+    def test_a_good_run(self) -> None:
+        for check in (runs.agent_passed, runs.agent_sent, runs.arrived(*runs.FIELDS), runs.handoff("r", 1, 1),
+                      runs.stream_went_on, runs.bytes_intact, runs.nic_stopped):
+            self.holds(check, self.both)
+
+    def test_nothing_is_never_enough(self) -> None:
+        """A check that saw nothing fails, whichever run it belongs to."""
+        for one in runs.RUNS:
+            for check, name in zip(one.checks, one.names()):
+                with self.subTest(name):
+                    self.assertNotEqual(check.problems(seen()), [])
+
+    def test_agent(self) -> None:
+        self.fails(runs.agent_passed, without(self.both, "verdict"))
+        self.fails(runs.agent_passed, [*self.both[:-1], "problem=x", "verdict=FAIL reason=x"])
+        self.fails(runs.agent_passed, [*self.both[:-1], "problem=x", "verdict=PASS"])
+        self.fails(runs.agent_passed, self.both, ended="timeout")
+        self.fails(runs.agent_sent, without(self.both, "ready"))
+
+    def test_arrived(self) -> None:
+        for line in SENT[1:-1]:
+            changed = line.replace("size=", "size=1").replace("files=", "files=1")
+            self.fails(runs.arrived(*runs.FIELDS), [*SENT, *without(list(RECEIVED), line)])
+            self.fails(runs.arrived(*runs.FIELDS), [*SENT, *without(list(RECEIVED), line, changed)])
+
+    def test_counts(self) -> None:
+        self.fails(runs.handoff("r", 2, 1), self.both)
+        self.fails(runs.handoff("r", 1, None), self.both)
+        self.fails(runs.handoff("s", 1, 1), self.both)
+
+    def test_stream(self) -> None:
+        for begin, instead in (("stream=1 when=since_jump", STREAM[2].replace("frames=3", "frames=0")),
+                               ("stream=1 when=since_jump", STREAM[2].replace("lost=0", "lost=1")),
+                               ("stream=1 when=since_repost", STREAM[3].replace("frames=200", "frames=199")),
+                               ("ring", STREAM[0].replace("free_at_start=7", "free_at_start=0")),
+                               ("guards", "guards words=9 changed=1"), ("pages=end", "pages=end in_place=no")):
+            self.fails(runs.stream_went_on, without(self.both, begin, instead))
+        for line in STREAM:
+            self.fails(runs.stream_went_on, without(self.both, line))
+
+    def test_digests(self) -> None:
+        for line in DIGESTS:
+            self.fails(runs.bytes_intact, without(self.both, line))
+            self.fails(runs.bytes_intact, without(self.both, line, line.replace("different=0", "different=1")))
+            self.fails(runs.bytes_intact, without(self.both, line, line.replace("tables=4", "tables=0")))
+
+    def test_stopped(self) -> None:
+        self.fails(runs.nic_stopped, without(self.both, "stopped", "stopped=0000:00:03.0 command=0006"))
+
+    def test_notices(self) -> None:
+        told = [*without(self.both, "verdict", "problem=this"), "verdict=FAIL reason=this"]
+        self.holds(runs.notices("this"), told)
+        self.fails(runs.notices("that"), told)
+        self.fails(runs.notices("this"), [*told[:-1], "problem=more", told[-1]])
+        self.fails(runs.notices("this"), self.both)
+
+    def test_baton(self) -> None:
+        outcome = run.Outcome(run.TIMEOUT, "", Path("/logs"))
+        outcome.report = ktap.parse("Baton 0.1\nKTAP version 1\n1..1\nok 1 a\nKTAP version 1\n1..1\nnot ok 1 a\n")
+        one = runs.Seen(outcome, agent_log.Log(), agent_log.Log())
+        self.assertEqual(runs.baton_reports(2)(one), ["generation 1: a"])
+        self.assertEqual(len(runs.baton_reports(1)(one)), 2)
+
+
+class Table(unittest.TestCase):
+    def test_names_are_unique(self) -> None:
+        names = [name for one in runs.RUNS for name in one.names()]
+        self.assertEqual(len(names), len(set(names)))
+
+    def test_by_name(self) -> None:
+        self.assertEqual([r.name for r in runs.by_name(["linux_to_linux"])], ["linux_to_linux"])
+        self.assertGreater(len(runs.by_name(["linux_to_linux."])), 1)
+        with self.assertRaises(KeyError):
+            runs.by_name(["nothing"])
+
+
+class CommandLines(unittest.TestCase):
+    def test_words(self) -> None:
+        self.assertIn("nokaslr", runs.Guest().cmdline())
+        self.assertNotIn("nokaslr", runs.Guest(kaslr=True).cmdline())
+        self.assertIn("kho=off", runs.OFF.cmdline())
+        self.assertIn("intel_iommu=on", runs.Guest("iommu").cmdline())
+
+    def test_a_kernel_takes_the_place_of_the_firmware(self) -> None:
+        files = q.Files(*(Path(f"/{n}") for n in ("disk", "vars", "serial", "trace", "events", "s")),
+                        kernel=q.Kernel(Path("/bzImage"), Path("/initrd"), "a=b c"))
+        line = q.command(q.Qemu("qemu"), q.Firmware(Path("/code"), Path("/vars")),
+                         q.Machine(nic=None, iommu=None, cpu="qemu64", processors=2), files, ())
+        self.assertEqual(line[line.index("-append") + 1], "a=b c")
+        self.assertEqual((line[line.index("-smp") + 1], line[line.index("-cpu") + 1]), ("2", "qemu64"))
+        self.assertFalse([word for word in line if "pflash" in word or "drive=" in word])
+
+
+if __name__ == "__main__":
+    unittest.main()
