@@ -197,14 +197,21 @@ static int plan(const struct boot_info *bi, const struct window *w, const struct
 	return err ? err : place(w, bz, image->initrd.len, load, top, why);
 }
 
+/* A guess at what the small parts take; page tables of a terabyte in 2 MiB pages are twice that, and
+ * refused when they are made. */
+#define REST_BYTES	MIB(2)
+
 int kexec_check(const struct boot_info *bi, const struct window *w,
 		const struct kexec_image *image, const char **why)
 {
 	struct bzimage bz;
 	struct top top;
 	paddr_t load;
+	const int err = plan(bi, w, image, &bz, &load, &top, why);
 
-	return plan(bi, w, image, &bz, &load, &top, why);
+	if (!err && top.next - top.floor - image->initrd.len < REST_BYTES)
+		return -ENOMEM;
+	return err;
 }
 
 static void load_image(const struct kexec_image *image, const struct bzimage *bz, paddr_t load,

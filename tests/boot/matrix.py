@@ -115,6 +115,9 @@ def run_stanza(bench: Bench, stanza: Stanza) -> run.Outcome:
     if stanza.cut is not None:
         data = program.read_bytes()
         spec = dataclasses.replace(spec, image=data[:int(len(data) * stanza.cut)])
+    if stanza.as_linux:
+        spec = dataclasses.replace(spec, files={**spec.files,
+                                                "baton/bzImage": program.read_bytes()})
     return run.execute(spec, machine, bench.firmware, program, bench.sender,
                        bench.out / stanza.name)
 

@@ -38,6 +38,7 @@ class Stanza:
     trace: Optional[witness.Expect] = None
     test_build: bool = False			# needs the image that knows corrupt=
     cut: Optional[float] = None			# part of the image that is kept
+    as_linux: bool = False			# the image itself stands in for the Linux to start
 
 
 def handover(name: str, nic: str, frames: int = 20000, generations: int = 3,
@@ -57,6 +58,38 @@ def refusal(name: str, code: int, sentence: str, machine: Optional[q.Machine] = 
     spec = run.Spec(machine=machine or q.Machine(), config=config or {}, config_tail=tail,
                     frames=1000, sender=False, timeout=60)
     return Stanza(name, spec, code=code, sentence=sentence, generations=0, trace=seen)
+
+
+def setup_header(length: int = 4096, xloadflags: int = 0x33, init_size: int = 0x200000,
+                 syssize: int = 0) -> bytes:
+    """A kernel that is nothing but its setup header (Linux Documentation/arch/x86/boot.rst)."""
+    header = bytearray(length)
+    for at, size, value in ((0x1f1, 1, 1), (0x1f4, 4, syssize), (0x1fe, 2, 0xaa55), (0x200, 2, 0x6aeb),
+                            (0x202, 4, int.from_bytes(b"HdrS", "little")), (0x206, 2, 0x20f),
+                            (0x211, 1, 1), (0x230, 4, 0x200000), (0x234, 1, 1), (0x236, 2, xloadflags),
+                            (0x238, 4, 2047), (0x258, 8, 0x1000000), (0x260, 4, init_size)):
+        header[at:at + size] = value.to_bytes(size, "little")
+    return bytes(header)
+
+
+def no_linux(name: str, code: int, sentence: str, kernel: Optional[bytes], config: Optional[Dict[str, str]] = None,
+             **files: bytes) -> Stanza:
+    """A Linux that cannot be started at the end is refused at the beginning."""
+    keys = {"handoff_to": "linux", **(config or {})}
+    spec = run.Spec(config=keys, frames=1000, sender=False, timeout=60,
+                    files={**({"baton/bzImage": kernel} if kernel is not None else {}),
+                           **{f"baton/{key}": value for key, value in files.items()}})
+    return Stanza(f"refused.linux_{name}", spec, code=code, sentence=sentence, generations=0,
+                  trace=UNTOUCHED)
+
+
+def as_linux(name: str, linux_kho: str, **more: object) -> Stanza:
+    """Baton is started in place of a Linux, by the same protocol: it can say what it was given."""
+    config = {"generations": "2", "handoff_to": "linux", "linux_kho": linux_kho}
+    cmdline = b"generation=1 generations=2 exit=qemu faults=yes frames=4000\n"
+    return Stanza(name, run.Spec(config=config, frames=4000,
+                                 files={"baton/cmdline": cmdline, "baton/initrd": b"not looked at"}),
+                  as_linux=True, **more)	# type: ignore[arg-type]
 
 
 def corrupted(name: str, what: str, code: int, sentence: str, more_nics: Sequence[str] = (),
@@ -265,7 +298,27 @@ STANZAS: Tuple[Stanza, ...] = (
     refusal("refused.bad_bdf", CONFIG, r"nic", config={"nic": "00:03"}),
     refusal("refused.no_scalable_mode", NO_VTD, r"vtd0 has no scalable mode",
             config={"mode": "scalable"}),
-    refusal("refused.handoff_to_linux", CONFIG, r"linux", config={"handoff_to": "linux"}),
+    as_linux("linux.protocol", "yes", generations=2, trace=ENDS_WITH_FAULT,
+             console=r"bzImage \d+ KiB, initrd 0 KiB(?s:.*)now to Linux, DMA goes on"),
+    # What comes then finds nothing alive, and nobody bus master.
+    as_linux("linux.without_kho", "no", code=HANDOFF, sentence=r"does not translate",
+             generations=1, console=r"every device is stopped and translation off \(linux_kho=no\)",
+             trace=witness.Expect(masters_off=frozenset({"00:03.0"}))),
+    no_linux("missing", CONFIG, r"needs the file .baton.bzImage", None),
+    no_linux("truncated", CONFIG, r"bzImage: the image is truncated", setup_header(syssize=0x1000)),
+    no_linux("header_truncated", CONFIG, r"bzImage: the image is truncated", setup_header()[:1000]),
+    no_linux("32_bit", CONFIG, r"bzImage: the image is a 32-bit kernel", setup_header(xloadflags=0x32)),
+    no_linux("too_large", MEMORY, r"does not fit into half of scratch",
+             setup_header(init_size=0x10001000)),
+    no_linux("no_room", MEMORY, r"initrd does not fit beside the kernel", setup_header(),
+             config={"scratch": "16M"}, initrd=bytes(7 << 20)),
+    no_linux("cmdline_of_bytes", CONFIG, r"command line for Linux has bytes that are not text",
+             setup_header(), cmdline=b"quiet\xff"),
+    no_linux("cmdline_too_long", CONFIG, r"command line for Linux is longer", setup_header(),
+             cmdline=b"x" * 3000),
+    no_linux("efi_relay", CONFIG, r"no Linux before us passed EFI information", setup_header(),
+             config={"efi": "relay"}),
+    no_linux("efi_first", CONFIG, r"needs generations=2", setup_header(), config={"efi": "first"}),
     refusal("refused.generation_in_file", CONFIG, r"generation", config={"generation": "1"}),
     corrupted("handoff.missing", "no_handoff", HANDOFF, r"no KHO handoff"),
     corrupted("handoff.root_fdt_version", "root_fdt", HANDOFF, r"root FDT"),

@@ -463,6 +463,11 @@ static void test_linux_refused(void **state)
 	assert_int_equal(*(uint8_t *)mem_ptr(NEXT), 0xa5);
 	assert_int_equal(load(cmdline), 0);
 
+	w.half = INIT_SIZE + sizeof(initrd) + MIB(2);
+	assert_int_equal(kexec_check(&bi, &w, &image, &why), 0);
+	w.half--;
+	assert_int_equal(kexec_check(&bi, &w, &image, &why), -ENOMEM);
+	assert_string_equal(why, "page tables and boot_params do not fit beside the next image into half of scratch; try a larger scratch=");
 	w.half = INIT_SIZE + sizeof(initrd) - 1;
 	assert_int_equal(kexec_check(&bi, &w, &image, &why), -ENOMEM);
 	assert_string_equal(why, "the initrd does not fit beside the kernel into half of scratch; try a larger scratch=");
