@@ -15,7 +15,7 @@ $(B)/linux/agent: $(AGENT_SRC:%.c=$(B)/linux/obj/%.o)
 .PHONY: check-linux tools-linux
 tools-linux:
 	@sh tools/install.sh linux || { $(status); }
-check-linux: tools-linux $(B)/baton.efi $(B)/tools/frames $(B)/linux/agent
+check-linux: tools-linux $(B)/baton.efi test-image $(B)/tools/frames $(B)/linux/agent
 	@$(PYTHON) tests/linux/matrix.py; $(status)
 
 -include $(AGENT_SRC:%.c=$(B)/linux/obj/%.d)

@@ -54,6 +54,7 @@ static void receive_sessions(bool off)
 	if (off) {
 		say("liveupdate_device=%s", device < 0 ? strerrorname_np(errno) : "there");
 		demand(device < 0 && errno == ENOENT, "/dev/liveupdate is there");
+		stream_preserved();
 		return;
 	}
 	if (!demand(device >= 0, "/dev/liveupdate: %s", strerror(errno)))

@@ -115,11 +115,17 @@ bool handoff_blob(const char *name, struct span *blob, uint64_t *pa);
 
 /* --- digests.c: what the firmware says must not change --- */
 
+/* The firmware's node, read once; NULL: there is none, or it cannot be believed. */
+const struct node *firmware_node(void);
+
 void digests_check(const char *when);
 
 /* --- stream.c: the receive ring that the firmware left running --- */
 
 void stream_receive(int device);
+
+/* The same memory where no session can be had: control pages and guards, by their physical addresses. */
+void stream_preserved(void);
 
 /* A NIC without session: bus master must be off. */
 void stream_stopped(const char *bdf);

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """make check-linux: real Linux kernels hand over to Baton and take over from it.
 
-    matrix.py [--list] [--only NAME]... [--image FILE] [--agent FILE] [--sender FILE] [--out DIR]
+    matrix.py [--list] [--only NAME]... [--image FILE] [--test-image FILE] [--agent FILE]
+              [--sender FILE] [--out DIR]
 
 Builds the kernels first, once (kernel.py).  Prints one line per check and `N passed, N failed, N skipped`
 at the end.  Where the kernels cannot be had all is skipped, with status 3 unless ALLOW_SKIP=1.
@@ -105,7 +106,7 @@ def get_kernels(chosen: Sequence[Run]) -> Mapping[str, Mapping[str, str]]:
 
 
 def check(options: argparse.Namespace, chosen: Sequence[Run]) -> int:
-    for path in (options.image, options.sender, options.agent):
+    for path in (options.image, options.test_image, options.sender, options.agent):
         if not path.is_file():
             raise q.Missing(f"{path} is not there; run make check-linux")
     initramfs.busybox()
@@ -116,7 +117,7 @@ def check(options: argparse.Namespace, chosen: Sequence[Run]) -> int:
         kernels = get_kernels(chosen)
     except debs.Unavailable as missing:
         return without_kernels(chosen, str(missing))
-    kit = Kit(kernels, options.agent.read_bytes(), options.image)
+    kit = Kit(kernels, options.agent.read_bytes(), options.image, options.test_image)
     bench = Bench(q.find_qemus(), q.find_firmware(), options.sender, options.out)
     tally = Tally()
     check_abi(kernels, tally)
@@ -133,6 +134,7 @@ def main(argv: Optional[List[str]] = None) -> int:
                         help='a run; a name ending in "." stands for all that begin so')
     parser.add_argument("--no-fetch", action="store_true", help="use the QEMU and OVMF on the machine")
     parser.add_argument("--image", type=Path, default=TOP / "build/baton.efi")
+    parser.add_argument("--test-image", type=Path, default=TOP / "build/test/baton.efi")
     parser.add_argument("--agent", type=Path, default=TOP / "build/linux/agent")
     parser.add_argument("--sender", type=Path, default=TOP / "build/tools/frames")
     parser.add_argument("--out", type=Path, default=TOP / "build/linux/runs")

@@ -34,6 +34,7 @@ class Kit:
     kernels: Mapping[str, Mapping[str, str]]	# as kernel.get() gives them
     agent: bytes
     image: Path
+    test_image: Path				# knows corrupt=
 
     def kernel(self, flavour: str) -> Path:
         return Path(self.kernels[flavour]["bzImage"])
@@ -211,6 +212,13 @@ def bytes_intact(seen: Seen) -> List[str]:
     return found
 
 
+def buffers_intact(seen: Seen) -> List[str]:
+    """Read by physical address: control page and guards."""
+    if seen.receive.one("preserved") is None or seen.receive.value("changed", "guards") != "0":
+        return ["control page and guards were not found intact"]
+    return []
+
+
 def no_liveupdate(seen: Seen) -> List[str]:
     said = seen.receive.value("liveupdate_device")
     return [] if said == "ENOENT" else [f"/dev/liveupdate: {said}"]
@@ -230,7 +238,7 @@ def baton_reports(generations: int) -> Problems:
 def notices(reason: str) -> Problems:
     """The agent found exactly one thing wrong."""
     def problems(seen: Seen) -> List[str]:
-        said = seen.receive.problems()
+        said = sorted(set(seen.receive.problems()))	# some things are looked at twice
         if seen.receive.verdict() == "FAIL" and len(said) == 1 and re.search(reason, said[0]):
             return []
         return [f"verdict {seen.receive.verdict()}, problems {said}; expected one: {reason}"]
@@ -283,7 +291,8 @@ BATON_RELEASE = r"baton-0.1"	# VERSION of the Makefile
 
 
 def baton_to_linux(name: str, generations: int = 2, guest: Guest = PLAIN, machine: Optional[q.Machine] = None,
-                   stopped: bool = False, config: Optional[Mapping[str, str]] = None) -> Run:
+                   stopped: bool = False, config: Optional[Mapping[str, str]] = None,
+                   sender_frames: int = SENDER_FRAMES, checks: Optional[Sequence[Check]] = None) -> Run:
     """Firmware, Baton, and Linux in place of the last generation, frames arriving all the while."""
     hops = generations - 1
     off = guest.kho == "off"
@@ -293,18 +302,19 @@ def baton_to_linux(name: str, generations: int = 2, guest: Guest = PLAIN, machin
     def spec(kit: Kit, directory: Path) -> run.Spec:
         cmdline = guest.cmdline(*receiver_words("" if off else "baton", *nic))
         return run.Spec(machine=machine or q.Machine(memory="2G"), config=keys, rate=RATE,
-                        frames=100 * generations, sender_frames=SENDER_FRAMES, trace=(),
+                        frames=100 * generations, sender_frames=sender_frames, trace=(),
+                        image=kit.test_image.read_bytes() if "corrupt" in keys else None,
                         files={"baton/bzImage": kit.kernel(guest.flavour).read_bytes(),
                                "baton/initrd": initramfs.guest(kit.agent), "baton/cmdline": cmdline.encode()})
-    checks = [Check("baton", baton_reports(hops)), PASSED, Check("bytes_intact", bytes_intact),
+    wanted = [PASSED, Check("bytes_intact", bytes_intact),
               Check("counts", handoff(BATON_RELEASE, hops, None if off else hops))]
     if off:
-        checks.append(Check("no_liveupdate", no_liveupdate))
+        wanted += [Check("no_liveupdate", no_liveupdate), Check("buffers_intact", buffers_intact)]
     elif stopped:
-        checks.append(Check("nic_stopped", nic_stopped))
+        wanted.append(Check("nic_stopped", nic_stopped))
     else:
-        checks.append(Check("stream", stream_went_on))
-    return Run(name, (guest.flavour,), spec, checks)
+        wanted.append(Check("stream", stream_went_on))
+    return Run(name, (guest.flavour,), spec, (Check("baton", baton_reports(hops)), *(checks or wanted)))
 
 
 BATON: Tuple[Run, ...] = (
@@ -316,6 +326,13 @@ BATON: Tuple[Run, ...] = (
                    machine=q.Machine(memory="6G", processors=2)),
     baton_to_linux("baton_to_linux.kho_off", guest=OFF),
     baton_to_linux("baton_to_linux.iommu_stopped", guest=Guest("iommu"), stopped=True, config={"linux_kho": "no"}),
+    # That the agent is not content with anything.
+    baton_to_linux("agent.stream_ends", sender_frames=250,
+                   checks=(Check("notices", notices("frames_after_descriptors_were_given_back")),)),
+    baton_to_linux("agent.table_altered", config={"corrupt": "table"},
+                   checks=(Check("notices", notices("of_kind_1_has_CRC32C")),)),
+    baton_to_linux("agent.record_altered", config={"corrupt": "record_did"},
+                   checks=(Check("notices", notices("of_kind_3_has_CRC32C")),)),
 )
 
 # --- Linux to Baton ---------------------------------------------------------------------------

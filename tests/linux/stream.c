@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "kernel/handover/node.h"
 #include "kernel/machine/pci.h"
 #include "kernel/nic/regs.h"
 #include "kernel/stream/control.h"
@@ -115,21 +116,24 @@ static uint64_t guard_word(uint64_t pa)
 	return (pa >> 3) * 0x9e3779b97f4a7c15u ^ 0x6272746e2d677264u;
 }
 
-static void check_guards(const struct stream *s)
+/* Without @buffers they are read by their physical address. */
+static void check_guards(const struct stream_ring_ser *r, const uint8_t *buffers)
 {
-	const struct stream_ring_ser *r = &s->control.rx;
-	uint64_t words = 0, changed = 0, first = 0;
+	uint64_t words = 0, changed = 0, first = 0, guard[PAGE_SIZE / sizeof(uint64_t)];
 
-	for (uint64_t i = 0; i < r->count; i++)
-		for (uint64_t off = r->buffer_size; off < (uint64_t)r->buffer_size + r->guard_size; off += 8) {
-			const uint64_t at = i * r->stride + off;
-			uint64_t is;
+	if (!demand(r->guard_size <= sizeof(guard), "guards of %u bytes", r->guard_size))
+		return;
+	for (uint64_t i = 0; i < r->count; i++) {
+		const uint64_t at = i * r->stride + r->buffer_size, pa = r->buffers_pa + at;
 
-			memcpy(&is, s->buffers.p + at, sizeof(is));
-			words++;
-			if (is != guard_word(r->buffers_pa + at) && !changed++)
-				first = r->buffers_pa + at;
-		}
+		if (buffers)
+			memcpy(guard, buffers + at, r->guard_size);
+		else if (!physical_read(pa, guard, r->guard_size))
+			return;
+		for (uint64_t w = 0; w < r->guard_size / sizeof(*guard); w++, words++)
+			if (guard[w] != guard_word(pa + w * sizeof(*guard)) && !changed++)
+				first = pa + w * sizeof(*guard);
+	}
 	say("guards words=%llu changed=%llu", (unsigned long long)words, (unsigned long long)changed);
 	demand(words && !changed, "the guard at %llx was written", (unsigned long long)first);
 }
@@ -257,13 +261,13 @@ static void look_back(struct stream *s)
 /* And what lands now that descriptors are given back. */
 static void look_on(struct stream *s, uint64_t wanted)
 {
-	const uint64_t before = s->account.good, end = s->account.end;
+	const uint64_t before = s->account.good;
 	const uint32_t given = repost(s);
 	uint64_t heard = now_ms(), begin = heard;
 
 	say("reposted=%u rdt=%u", given, ring_register(s, NIC_DT));
 	demand(ring_register(s, NIC_DT) == s->tail, "RDT does not take the new value");
-	while (s->account.good - before < wanted && s->account.end == end && now_ms() - heard < SILENCE_MS) {
+	while (s->account.good - before < wanted && !account_ended(&s->account) && now_ms() - heard < SILENCE_MS) {
 		if (take(s))
 			heard = now_ms();
 		else
@@ -368,12 +372,12 @@ static void receive_one(struct stream *s, int session, unsigned stream)
 	if (live) {
 		look_back(s);
 		look_on(s, word_number("agent_frames", DEFAULT_FRAMES));
-		check_guards(s);
+		check_guards(&s->control.rx, s->buffers.p);
 		check_places(s, "end");
 		stop(s);
 	} else {
 		look_stopped(s, STOPPED_MS);
-		check_guards(s);
+		check_guards(&s->control.rx, s->buffers.p);
 	}
 }
 
@@ -389,6 +393,23 @@ void stream_receive(int device)
 	for (unsigned i = 0; i < wanted; i++)
 		receive_one(&streams[i], session, i + 1);
 	say("session=" SESSION " streams=%u", wanted);
+}
+
+void stream_preserved(void)
+{
+	const struct node *n = firmware_node();
+
+	for (uint32_t i = 0; n && i < n->nr_ports; i++) {
+		struct stream_control_ser c;
+		const char *why = "";
+
+		if (!physical_read(n->port[i].control_pa, &c, sizeof(c)) ||
+		    !demand(!stream_control_check(&c, &why), "control page: %s", why))
+			continue;
+		say("preserved=%u control_at=%llx expected=%llu", c.stream,
+		    (unsigned long long)n->port[i].control_pa, (unsigned long long)c.next_sequence);
+		check_guards(&c.rx, NULL);
+	}
 }
 
 void stream_stopped(const char *bdf)
