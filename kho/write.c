@@ -18,7 +18,7 @@ int kho_write(const struct kho_plan *p, struct kho_data *out)
 	err = kho_scratch_write(p->scratch, mem_ptr(p->scratch_pa), PAGE_SIZE, &array_bytes);
 	if (!err)
 		err = kho_preserve(p->radix, p->fdt_pa, 0);
-	for (size_t i = 0; i < p->nr_nodes && !err; i++)
+	for (size_t i = p->nr_carried; i < p->nr_nodes && !err; i++)
 		err = preserve_blob(p->radix, &p->nodes[i]);
 	if (!err)
 		err = kho_tree_write(mem_ptr(p->fdt_pa), KHO_FDT_BYTES, p->radix->root, p->nodes,

@@ -111,7 +111,7 @@ static void check_metadata(const struct adoption *a)
 	}
 	if (kho_metadata_read(kho_subnode_blob(meta), &m, &why))
 		adoption_refuse(&why);
-	if (m.kexec_count != a->r->cfg.generation || a->n->generation + 1 != a->r->cfg.generation) {
+	if (m.kexec_count != a->n->foreign.kexec_count + a->r->cfg.generation || a->n->generation + 1 != a->r->cfg.generation) {
 		kho_refuse(&why, -EBADMSG, "generation", "does not follow the one that handed over", 0,
 			   a->n->generation);
 		adoption_refuse(&why);
@@ -125,7 +125,7 @@ static void check_records(struct adoption *a, const struct kho_limits *lim)
 	const struct records_plain *rec;
 	struct kho_refusal why;
 
-	if (records_read(&a->kho, lim, a->n, &rec, &why))
+	if (records_read(&a->kho, lim, a->n, false, &rec, &a->r->foreign, &why))
 		adoption_refuse(&why);
 	restore_match(&a->restore, a->r->mmu, &a->kho.map, a->n, rec);
 	restore_blame(&a->restore, &a->blame);

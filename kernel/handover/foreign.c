@@ -10,7 +10,7 @@
 #include "kernel/handover/records.h"
 #include "kernel/memory/scratch.h"
 #include "kho/crc32c.h"
-#include "kho/iommu_abi.h"
+#include "kho/iommu_records.h"
 #include "kho/memblock.h"
 #include "kho/memfd.h"
 #include "kho/metadata.h"
@@ -131,16 +131,22 @@ static int read_session(struct reading *w, const struct kho_session *s, struct k
 
 static int read_flb(const struct kho_flb *flb, struct kho_refusal *why)
 {
-	static const char iommu[][20] = { KHO_IOMMU_FLB, KHO_IOMMU_FLB_L0_L1, KHO_IOMMU_FLB_L2_L3 };
-
 	kprintf("# foreign: flb name=%s data=0x%llx count=%llu\n", word_of(flb->name).text,
 		(ull)flb->data, (ull)flb->count);
-	for (size_t i = 0; i < ARRAY_SIZE(iommu); i++)
-		if (!strcmp(flb->name, iommu[i]))
-			return kho_refuse(why, -EOPNOTSUPP, "FLB of the IOMMU",
-					  "keeps devices of another kernel running, which is not implemented",
-					  flb->data, flb->count);
+	if (!flb->count)
+		return kho_refuse(why, -EBADMSG, "FLB", "has no file that depends on it", flb->data, 0);
 	return 0;
+}
+
+/* Under whatever name. */
+static int refuse_iommu(const struct kho_luo *l, struct kho_refusal *why)
+{
+	struct kho_iommu_place at = { 0 };
+
+	if (kho_iommu_find(l, &at, why) == -ENOENT)
+		return 0;
+	return kho_refuse(why, -EOPNOTSUPP, "FLB of IOMMU records",
+			  "keeps another kernel's devices running: not implemented", at.top_pa, 0);
 }
 
 static void replace(struct reading *w, paddr_t pa, uint64_t len)
@@ -161,6 +167,8 @@ static int read_luo(struct reading *w, struct kho_refusal *why)
 	err = kho_luo_read(&w->reader, kho_subnode_blob(n), l, why);
 	for (size_t i = 0; i < l->nr_flbs && !err; i++)
 		err = read_flb(&l->flbs[i], why);
+	if (!err)
+		err = refuse_iommu(l, why);
 	for (size_t i = 0; i < l->nr_sessions && !err; i++)
 		err = read_session(w, &l->sessions[i], why);
 	if (err)
@@ -212,15 +220,17 @@ static int read_memblock(const struct reading *w, struct kho_refusal *why)
 	return err == -ENOENT ? 0 : err;
 }
 
+/* What every kernel writes anew. */
 static bool is_replaced(const struct kho_subnode *n)
 {
-	return !strcmp(n->name, KHO_NODE_LUO) || !strcmp(n->name, KHO_NODE_METADATA);
+	return !strcmp(n->name, KHO_NODE_LUO) || !strcmp(n->name, KHO_NODE_METADATA) ||
+	       !strcmp(n->name, NODE_NAME);
 }
 
-/* The FDT has the newest first. */
-static void keep_nodes(const struct kho_tree *t, struct foreign *f)
+void foreign_nodes(const struct kho_tree *t, struct foreign *f)
 {
-	for (size_t i = t->nr; i-- > 0;)
+	f->nr_nodes = 0;
+	for (size_t i = t->nr; i-- > 0;)	/* the FDT has the newest first */
 		if (!is_replaced(&t->node[i]))
 			f->node[f->nr_nodes++] = t->node[i];
 }
@@ -255,7 +265,7 @@ static int keep_extents(const struct reading *w, struct kho_refusal *why)
 	size_t n = m->nr_extents;
 
 	if (!list[0] || !list[1])
-		return kho_refuse(why, -ENOMEM, "scratch", "is too small for the list of preserved memory", 0,
+		return kho_refuse(why, -ENOMEM, "scratch", "is too small to read the handoff", 0,
 				  max);
 	memcpy(list[0], m->extents, n * sizeof(*list[0]));
 	for (size_t k = 0; k < w->nr_replaced; k++) {
@@ -280,18 +290,17 @@ static bool take_arrays(struct reading *w)
 
 	w->claim = scratch_new(MAX_CLAIMS * sizeof(*w->claim));
 	w->folio = scratch_new(MAX_FOLIOS * sizeof(*w->folio));
-	return foreign_arrays(l) && w->claim && w->folio;
+	return foreign_arrays(l, FOREIGN_MAX_SESSIONS, FOREIGN_MAX_FILES) && w->claim && w->folio;
 }
 
-bool foreign_arrays(struct kho_luo *l)
+bool foreign_arrays(struct kho_luo *l, size_t sessions, size_t files)
 {
 	*l = (struct kho_luo){
-		.sessions = scratch_new(FOREIGN_MAX_SESSIONS * sizeof(*l->sessions)),
-		.max_sessions = FOREIGN_MAX_SESSIONS,
-		.files = scratch_new(FOREIGN_MAX_FILES * sizeof(*l->files)),
-		.max_files = FOREIGN_MAX_FILES,
+		.sessions = scratch_new(sessions * sizeof(*l->sessions)), .max_sessions = sessions,
+		.files = scratch_new(files * sizeof(*l->files)), .max_files = files,
 		.flbs = scratch_new(KHO_MAX_FLBS * sizeof(*l->flbs)), .max_flbs = KHO_MAX_FLBS,
-		.keys = scratch_new(FOREIGN_MAX_FILES * sizeof(*l->keys)), .max_keys = FOREIGN_MAX_FILES,
+		.keys = scratch_new(MAX(files, KHO_MAX_FLBS) * sizeof(*l->keys)),
+		.max_keys = MAX(files, KHO_MAX_FLBS),
 	};
 	return l->sessions && l->files && l->flbs && l->keys;
 }
@@ -327,6 +336,6 @@ int foreign_read(const struct boot_info *bi, struct kho_handoff *h, struct forei
 	if (!err)
 		err = keep_extents(&w, why);
 	if (!err)
-		keep_nodes(&h->tree, f);
+		foreign_nodes(&h->tree, f);
 	return err;
 }

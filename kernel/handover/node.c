@@ -37,6 +37,7 @@ int node_write(const struct node *n, void *buf, size_t *used)
 	kho_blob_begin(&w, buf, NODE_BYTES, NODE_COMPATIBLE);
 	kho_blob_bytes(&w, "head", &head, sizeof(head));
 	kho_blob_bytes(&w, "payload", &n->payload, sizeof(n->payload));
+	kho_blob_bytes(&w, "foreign", &n->foreign, sizeof(n->foreign));
 	kho_blob_bytes(&w, "units", n->unit, n->nr_units * sizeof(n->unit[0]));
 	kho_blob_bytes(&w, "domains", n->domain, n->nr_domains * sizeof(n->domain[0]));
 	kho_blob_bytes(&w, "devices", n->device, n->nr_devices * sizeof(n->device[0]));
@@ -155,6 +156,8 @@ int node_read(struct span blob, struct node *n, struct kho_refusal *why)
 		return kho_refuse(why, -EBADMSG, "baton node", "has no head", 0, 0);
 	if (head.version != NODE_VERSION)
 		return kho_refuse(why, -EBADMSG, "baton node", "has another version", 0, head.version);
+	if (kho_blob_get_bytes(&b, "foreign", &n->foreign, sizeof(n->foreign)))
+		return kho_refuse(why, -EBADMSG, "baton node", "does not say what is foreign", 0, 0);
 	if (head.tsc_khz < TSC_KHZ_MIN || head.tsc_khz > TSC_KHZ_MAX)
 		return kho_refuse(why, -EBADMSG, "baton node", "gives an impossible TSC rate", 0,
 				  head.tsc_khz);

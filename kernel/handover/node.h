@@ -78,6 +78,17 @@ enum node_digest_kind {
 	NODE_DIGEST_PASID = 5,		/* PASID directory or table; @owner is its device's index */
 };
 
+/* What a kernel that is no Baton once handed over, and is carried on: zero if there is nothing.  Its
+ * sessions are those behind ours, its FLBs and sub-nodes those that are not ours. */
+struct node_foreign_ser {
+	uint64_t liveupdate_num;	/* as received by generation 0 */
+	uint64_t extents_pa;		/* struct kho_extent[nr_extents]: its preserved memory */
+	uint32_t nr_extents, extents_crc32c;
+	uint32_t blocks_crc32c;		/* blocks of its sessions and files */
+	uint32_t kexec_count;		/* as received by generation 0 */
+};
+static_assert(sizeof(struct node_foreign_ser) == 32, "layout");
+
 /* Everything the node says, in plain form. */
 struct node {
 	uint32_t generation;		/* of the kernel that wrote it */
@@ -89,6 +100,7 @@ struct node {
 	uint16_t hostile_segment, hostile_rid;
 	uint32_t next_domain_id;
 	struct payload payload;		/* all zero: no Linux follows */
+	struct node_foreign_ser foreign;
 
 	uint32_t nr_units, nr_domains, nr_devices, nr_ports, nr_digests;
 	struct node_unit_ser unit[NODE_MAX_UNITS];

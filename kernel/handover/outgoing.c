@@ -2,6 +2,7 @@
 #include "outgoing.h"
 
 #include "errno.h"
+#include "kernel/handover/carry.h"
 #include "kernel/handover/prove.h"
 #include "kernel/handover/records.h"
 #include "kernel/handover/restore.h"
@@ -127,6 +128,7 @@ static void check_handoff(const struct run *r, const struct kho_data *data)
 	const struct records_plain *rec;
 	const struct node_digest_ser *bad;
 	struct kho_refusal why = { 0 };
+	struct foreign foreign;
 	struct kho_handoff read;
 	struct kho_limits lim;
 
@@ -139,11 +141,13 @@ static void check_handoff(const struct run *r, const struct kho_data *data)
 			 why.fault, (unsigned long long)why.at, (unsigned long long)why.value);
 		return;
 	}
-	if (records_read(&read, &lim, n, &rec, &why)) {
+	if (records_read(&read, &lim, n, true, &rec, &foreign, &why)) {
 		check_ok(CHECK_SAVE_HANDOFF_READS_BACK, false, "%s %s at %llx (%llx)", why.what,
 			 why.fault, (unsigned long long)why.at, (unsigned long long)why.value);
 		return;
 	}
+	check_ok(CHECK_SAVE_HANDOFF_READS_BACK, carry_same(&foreign, &r->foreign),
+		 "what another kernel handed over is not handed on as it was");
 	restore_match(restore, r->mmu, &read.map, n, rec);
 	check_ok(CHECK_SAVE_HANDOFF_READS_BACK, !restore->bad, "%s %s at %llx (%llx)",
 		 restore->first.what, restore->first.fault, (unsigned long long)restore->first.at,

@@ -5,6 +5,7 @@
 
 #include "errno.h"
 #include "kernel/console/printf.h"
+#include "kernel/handover/carry.h"
 #include "kernel/memory/scratch.h"
 #include "kernel/stream/control.h"
 #include "kho/crc32c.h"
@@ -17,8 +18,6 @@
 #define FILES_PER_PORT	5		/* buffers, ring, control page; iommufd and vfio-pci */
 #define MEMFDS_PER_PORT	3
 #define MAX_FILES	(FILES_PER_PORT * PORT_MAX)
-#define MAX_FOLIOS	4096		/* runs, of one file */
-#define MAX_CLAIMS	16384
 
 /* ---- writing ------------------------------------------------------------------------------- */
 
@@ -102,28 +101,33 @@ static int write_series_files(const struct iommu *mmu, const struct port *p, str
 	return err;
 }
 
-static int write_luo(uint32_t generation, struct kho_file *files, size_t nr_files,
-		     enum kho_iommu_profile profile, size_t nr_iommufd, struct kho_radix *radix,
-		     struct records *rec, struct kho_refusal *why)
+static int write_luo(uint32_t generation, const struct foreign *foreign, struct kho_file *files,
+		     size_t nr_files, enum kho_iommu_profile profile, size_t nr_iommufd,
+		     struct kho_radix *radix, struct records *rec, struct kho_refusal *why)
 {
 	struct kho_session session = { .name = RECORDS_SESSION, .nr_files = nr_files };
-	struct kho_key keys[MAX_FILES];
-	struct kho_flb flb;
+	const size_t nr_flbs = 1 + foreign->luo.nr_flbs;
+	const size_t nr_keys = MAX_FILES + foreign->luo.nr_sessions;
+	struct kho_flb *flbs = scratch_new(nr_flbs * sizeof(*flbs));
 	struct kho_luo luo = {
-		.liveupdate_num = (uint64_t)generation + 1, .sessions = &session, .nr_sessions = 1,
-		.files = files, .nr_files = nr_files, .flbs = &flb, .nr_flbs = 1, .keys = keys,
-		.max_keys = ARRAY_SIZE(keys),
+		.liveupdate_num = foreign->liveupdate_num + generation + 1, .sessions = &session,
+		.nr_sessions = 1, .files = files, .nr_files = nr_files, .flbs = flbs, .nr_flbs = nr_flbs,
+		.keys = scratch_new(nr_keys * sizeof(*luo.keys)), .max_keys = nr_keys,
 	};
 
-	if (kho_iommu_flb(profile, rec->pages.pa[rec->placed.top], nr_iommufd, &flb))
+	if (!flbs || !luo.keys)
+		return -ENOMEM;
+	if (kho_iommu_flb(profile, rec->pages.pa[rec->placed.top], nr_iommufd, &flbs[0]))
 		return -EINVAL;
+	if (foreign->luo.nr_flbs)
+		memcpy(&flbs[1], foreign->luo.flbs, foreign->luo.nr_flbs * sizeof(*flbs));
 	rec->first_luo = rec->pages.nr;
-	return kho_luo_write(&luo, NULL, radix, &rec->pages, why);
+	return kho_luo_write(&luo, &foreign->luo, radix, &rec->pages, why);
 }
 
 int records_write(const struct iommu *mmu, const struct port *ports, size_t nr_ports,
-		  uint32_t generation, enum kho_iommu_profile profile, struct kho_radix *radix,
-		  struct records *rec)
+		  uint32_t generation, const struct foreign *foreign, enum kho_iommu_profile profile,
+		  struct kho_radix *radix, struct records *rec)
 {
 	const bool series = profile == KHO_PROFILE_IOMMU_SERIES;
 	struct kho_file *files = scratch_new(MAX_FILES * sizeof(*files));
@@ -139,8 +143,8 @@ int records_write(const struct iommu *mmu, const struct port *ports, size_t nr_p
 	for (size_t i = 0; series && i < nr_ports && !err; i++, nr_files += 2)
 		err = write_series_files(mmu, &ports[i], radix, rec, &files[nr_files]);
 	if (!err)
-		err = write_luo(generation, files, nr_files, profile, series ? nr_ports : 0, radix, rec,
-				&why);
+		err = write_luo(generation, foreign, files, nr_files, profile, series ? nr_ports : 0, radix,
+				rec, &why);
 	if (err) {
 		platform_log("save: %s %s (%llx, %llx)", why.what, why.fault,
 			     (unsigned long long)why.at, (unsigned long long)why.value);
@@ -197,17 +201,33 @@ static bool record_intact(void *ctx, paddr_t record, uint64_t len)
 
 /* ---- reading -------------------------------------------------------------------------------- */
 
-/* Work memory of one reading, from scratch. */
+#define OWN_SESSIONS	8
+#define OWN_FILES	64
+#define OWN_CLAIMS	16384
+#define OWN_FOLIOS	4096		/* runs, of one file */
+#define FOREIGN_CLAIMS	32768
+#define FOREIGN_FOLIOS	65536
+
+/* Work memory of one reading, from scratch: more where foreign sessions are carried on. */
 struct reading {
 	struct kho_reader reader;
-	struct kho_range claim[MAX_CLAIMS];
-	struct kho_session session[8];
-	struct kho_file file[64];
-	struct kho_flb flb[KHO_MAX_FLBS];
-	struct kho_key key[RECORDS_MAX_KEYS];
-	struct kho_folios folio[MAX_FOLIOS];
+	struct kho_range *claim;
+	struct kho_folios *folio;
+	size_t nr_claims, nr_folios;
 	struct kho_luo luo;
+	bool follow;
 };
+
+static bool take_arrays(struct reading *w, bool foreign)
+{
+	w->nr_claims = foreign ? FOREIGN_CLAIMS : OWN_CLAIMS;
+	w->nr_folios = foreign && w->follow ? FOREIGN_FOLIOS : OWN_FOLIOS;
+	w->claim = scratch_new(w->nr_claims * sizeof(*w->claim));
+	w->folio = scratch_new(w->nr_folios * sizeof(*w->folio));
+	return w->claim && w->folio &&
+	       foreign_arrays(&w->luo, foreign ? FOREIGN_MAX_SESSIONS + 1 : OWN_SESSIONS,
+			      foreign ? FOREIGN_MAX_FILES + OWN_FILES : OWN_FILES);
+}
 
 static int read_luo(struct reading *w, const struct kho_handoff *h, struct kho_refusal *why)
 {
@@ -215,31 +235,32 @@ static int read_luo(struct reading *w, const struct kho_handoff *h, struct kho_r
 
 	if (!node)
 		return kho_refuse(why, -EBADMSG, "sub-node LUO", "is missing", 0, 0);
-	w->luo = (struct kho_luo){
-		.sessions = w->session, .max_sessions = ARRAY_SIZE(w->session), .files = w->file,
-		.max_files = ARRAY_SIZE(w->file), .flbs = w->flb, .max_flbs = ARRAY_SIZE(w->flb),
-		.keys = w->key, .max_keys = RECORDS_MAX_KEYS,
-	};
 	return kho_luo_read(&w->reader, kho_subnode_blob(node), &w->luo, why);
 }
 
+static int read_file(struct reading *w, const struct kho_file *file, bool ours, struct kho_refusal *why)
+{
+	struct kho_memfd memfd = { .folios = w->folio, .max_folios = w->nr_folios };
+
+	if (!strcmp(file->compatible, KHO_MEMFD_COMPATIBLE))
+		return kho_memfd_read(&w->reader, file->data, &memfd, why);
+	if (!ours)
+		return 0;
+	if (!strcmp(file->compatible, KHO_IOMMUFD_COMPATIBLE) ||
+	    !strcmp(file->compatible, KHO_VFIO_PCI_COMPATIBLE))
+		return kho_claim_page(&w->reader, "file of the series", file->data, why);
+	return kho_refuse(why, -EBADMSG, "file", "has a handler that is not ours", 0, file->token);
+}
+
+/* Session 0 is ours, as carry_read() saw. */
 static int read_files(struct reading *w, struct kho_refusal *why)
 {
-	for (size_t i = 0; i < w->luo.nr_files; i++) {
-		struct kho_memfd memfd = { .folios = w->folio, .max_folios = MAX_FOLIOS };
-		int err;
+	const size_t ours = w->luo.sessions[0].nr_files;
+	int err = 0;
 
-		if (!strcmp(w->file[i].compatible, KHO_MEMFD_COMPATIBLE))
-			err = kho_memfd_read(&w->reader, w->file[i].data, &memfd, why);
-		else if (!strcmp(w->file[i].compatible, KHO_IOMMUFD_COMPATIBLE) ||
-			 !strcmp(w->file[i].compatible, KHO_VFIO_PCI_COMPATIBLE))
-			err = kho_claim_page(&w->reader, "file of the series", w->file[i].data, why);
-		else
-			err = kho_refuse(why, -EBADMSG, "file", "has a handler that is not ours", 0, i);
-		if (err)
-			return err;
-	}
-	return 0;
+	for (size_t i = 0; i < (w->follow ? w->luo.nr_files : ours) && !err; i++)
+		err = read_file(w, &w->luo.files[i], i < ours, why);
+	return err;
 }
 
 static int read_iommu(struct reading *w, const struct node *n, struct records_plain *out,
@@ -266,25 +287,28 @@ static int read_iommu(struct reading *w, const struct node *n, struct records_pl
 }
 
 int records_read(const struct kho_handoff *h, const struct kho_limits *lim, const struct node *n,
-		 const struct records_plain **out, struct kho_refusal *why)
+		 bool follow, const struct records_plain **out, struct foreign *foreign,
+		 struct kho_refusal *why)
 {
-	struct reading *w = scratch_new(sizeof(*w));
+	struct reading w = { .follow = follow };
 	struct records_plain *plain = scratch_new(sizeof(*plain));
 	int err;
 
-	if (!w || !plain)
+	if (!plain || !take_arrays(&w, n->foreign.nr_extents))
 		return kho_refuse(why, -ENOMEM, "scratch", "is too small to read the records", 0,
-				  sizeof(*w) + sizeof(*plain));
-	err = kho_reader_init(&w->reader, h, lim, w->claim, MAX_CLAIMS, why);
+				  sizeof(*plain));
+	err = kho_reader_init(&w.reader, h, lim, w.claim, w.nr_claims, why);
 	if (!err)
-		err = read_luo(w, h, why);
-	if (!err && w->luo.liveupdate_num != (uint64_t)n->generation + 1)
+		err = read_luo(&w, h, why);
+	if (!err && w.luo.liveupdate_num != n->foreign.liveupdate_num + n->generation + 1)
 		err = kho_refuse(why, -EBADMSG, "liveupdate_num", "is not the writer's generation plus one",
-				 0, w->luo.liveupdate_num);
+				 0, w.luo.liveupdate_num);
 	if (!err)
-		err = read_files(w, why);
+		err = carry_read(h, n, &w.luo, foreign, why);
 	if (!err)
-		err = read_iommu(w, n, plain, why);
+		err = read_files(&w, why);
+	if (!err)
+		err = read_iommu(&w, n, plain, why);
 	if (!err)
 		*out = plain;
 	return err;

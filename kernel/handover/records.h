@@ -3,6 +3,7 @@
 #ifndef BATON_RECORDS_H
 #define BATON_RECORDS_H
 
+#include "kernel/handover/foreign.h"
 #include "kernel/handover/node.h"
 #include "kernel/handover/prove.h"
 #include "kernel/handover/records_plain.h"
@@ -30,6 +31,7 @@ struct records {
 /**
  * records_write() - write LUO, files and IOMMU records
  * @generation: of the writer; liveupdate_num becomes one more
+ * @foreign:    its sessions and FLBs go behind ours, its count of live updates is ours to count on
  * @profile:    whether files are added whose handlers a released Linux does not have
  * @radix:      every page is entered, and every page of the files' data; the LUO blob is not, since
  *              kho_write() does that
@@ -37,7 +39,8 @@ struct records {
  * Return: 0; a negative error, logged.  Nothing stays taken on failure.
  */
 int records_write(const struct iommu *mmu, const struct port *ports, size_t nr_ports,
-		  uint32_t generation, enum kho_iommu_profile profile, struct kho_radix *radix, struct records *rec);
+		  uint32_t generation, const struct foreign *foreign, enum kho_iommu_profile profile,
+		  struct kho_radix *radix, struct records *rec);
 
 static inline paddr_t records_luo(const struct records *rec)
 {
@@ -52,12 +55,15 @@ int records_digest(const struct records *rec, struct node *n);
  * records_read() - validate what the kernel before us wrote
  * @h, @lim: of the handoff, as read
  * @n:       the node, for the digests
+ * @follow:  also read the files of foreign sessions; else they are taken as they are listed
  * @out:     every record with its verdict, in scratch
+ * @foreign: what is not ours
  *
  * Return: 0; -EBADMSG and the like with @why: LUO, a chain or a file is broken, which refuses the
  * handoff whole; -ENOMEM scratch.
  */
 int records_read(const struct kho_handoff *h, const struct kho_limits *lim, const struct node *n,
-		 const struct records_plain **out, struct kho_refusal *why);
+		 bool follow, const struct records_plain **out, struct foreign *foreign,
+		 struct kho_refusal *why);
 
 #endif

@@ -6,6 +6,7 @@
 #include "errno.h"
 #include "kernel/console/console.h"
 #include "kernel/console/printf.h"
+#include "kernel/handover/carry.h"
 #include "kernel/handover/corrupt.h"
 #include "kernel/handover/outgoing.h"
 #include "kernel/handover/prove.h"
@@ -27,6 +28,7 @@
 struct handoff {
 	struct kho_radix radix;
 	paddr_t fdt, scratch_array, node, metadata, results;
+	paddr_t foreign;	/* the list of what is carried on; 0: there is none */
 	struct kho_data data;
 	struct node *n;
 	struct records *records;
@@ -149,7 +151,7 @@ static int preserve_port(const struct run *r, const struct port *p, struct hando
 
 static int write_metadata(const struct run *r, struct handoff *h)
 {
-	struct kho_metadata m = { .kexec_count = r->cfg.generation + 1 };
+	struct kho_metadata m = { .kexec_count = r->foreign.kexec_count + r->cfg.generation + 1 };
 
 	str_format(m.previous_release, sizeof(m.previous_release), "baton-%s", BATON_VERSION);
 	memcpy(mem_ptr(h->results), &results, sizeof(results));
@@ -159,17 +161,24 @@ static int write_metadata(const struct run *r, struct handoff *h)
 /* Sub-nodes, oldest first. */
 static int write_tree(const struct run *r, struct handoff *h)
 {
-	const struct kho_subnode nodes[] = {
+	const struct kho_subnode ours[] = {
 		{ .name = KHO_NODE_METADATA, .pa = h->metadata, .size = KHO_METADATA_BYTES },
 		{ .name = KHO_NODE_LUO, .pa = records_luo(h->records), .size = sizeof(struct kho_luo_ser) },
 		{ .name = NODE_NAME, .pa = h->node, .size = NODE_BYTES },
 	};
+	const size_t carried = r->foreign.nr_nodes;
+	struct kho_subnode nodes[KHO_MAX_SUBNODES + ARRAY_SIZE(ours)];
 	const struct kho_plan plan = {
 		.radix = &h->radix, .scratch = &r->window.areas, .scratch_pa = h->scratch_array,
-		.fdt_pa = h->fdt, .nodes = nodes, .nr_nodes = ARRAY_SIZE(nodes),
+		.fdt_pa = h->fdt, .nodes = nodes, .nr_nodes = carried + ARRAY_SIZE(ours),
+		.nr_carried = carried,
 	};
 	struct kho_data written;
-	const int err = kho_write(&plan, &written);
+	int err;
+
+	memcpy(nodes, r->foreign.node, carried * sizeof(nodes[0]));
+	memcpy(&nodes[carried], ours, sizeof(ours));
+	err = kho_write(&plan, &written);
 
 	/* boot_params was built with these before anything was written. */
 	if (!err && memcmp(&written, &h->data, sizeof(written)))
@@ -238,7 +247,9 @@ static int write_handoff(struct run *r, struct handoff *h, const struct kexec_ta
 	if (!err)
 		err = preserve_page(h, h->results);
 	if (!err)
-		err = records_write(r->mmu, r->port, r->nr_ports, r->cfg.generation,
+		err = carry_write(&r->foreign, h->foreign, &h->radix, h->n);
+	if (!err)
+		err = records_write(r->mmu, r->port, r->nr_ports, r->cfg.generation, &r->foreign,
 				    r->cfg.profile == PROFILE_IOMMU_SERIES ? KHO_PROFILE_IOMMU_SERIES
 									   : KHO_PROFILE_LINUX_7_3,
 				    &h->radix, h->records);
@@ -280,7 +291,9 @@ static int allocate(const struct run *r, struct handoff *h)
 	h->metadata = mem_alloc_pages(0);
 	h->results = mem_alloc_pages(0);
 	h->node = mem_alloc_pages(NODE_ORDER);
-	if (!h->n || !h->records || !h->fdt || !h->scratch_array || !h->metadata || !h->results || !h->node)
+	if (r->foreign.nr_extents)
+		h->foreign = mem_alloc_pages(carry_list_order(&r->foreign));
+	if (!h->n || !h->records || (r->foreign.nr_extents && !h->foreign) || !h->fdt || !h->scratch_array || !h->metadata || !h->results || !h->node)
 		return -ENOMEM;
 	h->data = (struct kho_data){
 		.fdt_pa = h->fdt, .fdt_size = KHO_FDT_BYTES, .scratch_pa = h->scratch_array,
@@ -289,7 +302,7 @@ static int allocate(const struct run *r, struct handoff *h)
 	return 0;
 }
 
-static void drop(struct handoff *h)
+static void drop(const struct run *r, struct handoff *h)
 {
 	if (h->radix.root)
 		kho_radix_free(&h->radix);
@@ -299,6 +312,8 @@ static void drop(struct handoff *h)
 	mem_free_pages(h->metadata, 0);
 	mem_free_pages(h->results, 0);
 	mem_free_pages(h->node, NODE_ORDER);
+	if (h->foreign)
+		mem_free_pages(h->foreign, carry_list_order(&r->foreign));
 }
 
 static int load_baton(const struct run *r, const struct handoff *h, struct kexec_target *t,
@@ -383,7 +398,7 @@ int handover_save(struct run *r, struct kexec_target *t)
 	}
 	if (err) {
 		platform_log("save: the handoff is dropped (error %d)", -err);
-		drop(&h);
+		drop(r, &h);
 		return err;
 	}
 	platform_log("save: %llu pages preserved, %llu taken by this generation; scratch %llu KiB",
