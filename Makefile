@@ -133,7 +133,8 @@ IOMMU_SRC := $(wildcard kernel/machine/iommu*.c)
 # Kernel files that need no processor of their own; what they call and is not here, the tests fake.
 HOST_KERNEL := $(wildcard kernel/stream/*.c) kernel/config.c kernel/console/printf.c \
 	kernel/console/font.c kernel/console/framebuffer.c kernel/handover/bootparams.c \
-	kernel/handover/cpio.c kernel/handover/kexec.c kernel/handover/node.c kernel/handover/payload.c kernel/handover/picture.c \
+	kernel/handover/carry.c kernel/handover/cpio.c kernel/handover/foreign.c kernel/handover/kexec.c \
+	kernel/handover/node.c kernel/handover/payload.c kernel/handover/picture.c \
 	kernel/handover/prove.c kernel/handover/records_plain.c kernel/handover/restore.c \
 	kernel/handover/restore_match.c \
 	kernel/memory/memmap.c kernel/memory/scratch.c \

@@ -22,6 +22,8 @@ static void sample(void)
 		.generation = 7, .tsc_khz = 2400123, .image_bytes = 201728,
 		.image_crc32c = 0x12345678, .results_pa = 0x7f001000, .hostile = 1,
 		.hostile_segment = 3, .hostile_rid = 0x1018, .next_domain_id = 9,
+		.foreign = { .liveupdate_num = 4, .extents_pa = 0x401000, .nr_extents = 44,
+			     .extents_crc32c = 0x11223344, .blocks_crc32c = 0x55667788, .kexec_count = 3 },
 		.nr_units = 2, .nr_domains = 2, .nr_devices = 3, .nr_ports = 1, .nr_digests = 2,
 		.unit = {
 			{ .regs_pa = 0xfed90000, .cap = 0x00d2008c222f0606, .ecap = 0xf00f4a,
@@ -274,7 +276,9 @@ static void test_contradictions(void **state)
 
 /* The properties of the sample written anew, one of them changed: what node_write() would never
  * write, with a digest that fits. */
-static const char *const props[] = { "head", "payload", "units", "domains", "devices", "ports", "digests" };
+static const char *const props[] = {
+	"head", "foreign", "payload", "units", "domains", "devices", "ports", "digests",
+};
 
 static size_t rewrite(const char *compatible, const char *change, const void *p, size_t len)
 {
@@ -308,8 +312,9 @@ static void test_missing(void **state)
 	assert_string_equal(why.fault, "has another format or version");
 	for (size_t i = 0; i < ARRAY_SIZE(props); i++) {
 		assert_int_equal(read_node(rewrite(NODE_COMPATIBLE, props[i], NULL, 0)), -EBADMSG);
-		assert_string_equal(why.what, i ? props[i] : "baton node");
-		assert_string_equal(why.fault, i ? "is missing in the baton node" : "has no head");
+		assert_string_equal(why.what, i > 1 ? props[i] : "baton node");
+		assert_string_equal(why.fault, i > 1 ? "is missing in the baton node" :
+				    i ? "does not say what is foreign" : "has no head");
 	}
 }
 
