@@ -14,6 +14,16 @@
 #define CONSOLE_LEVEL	8	/* syslog(2): what the kernel prints while we do */
 #define LEVEL_ERRORS	4
 
+/* 5-level paging is on: Linux drops the flag where it is not. */
+static bool has_la57(void)
+{
+	static char text[8192];
+	const long len = file_read("/proc/cpuinfo", text, sizeof(text) - 1);
+
+	text[MAX(len, 0)] = 0;
+	return strstr(text, " la57");
+}
+
 static void introduce(void)
 {
 	struct timespec up = { 0 };
@@ -21,9 +31,9 @@ static void introduce(void)
 
 	clock_gettime(CLOCK_BOOTTIME, &up);
 	if (demand(!uname(&u), "uname: %s", strerror(errno)))
-		say("mode=%s release=%s cpus=%ld memory_mib=%ld up_ms=%lld", word("agent") ?: "none",
+		say("mode=%s release=%s cpus=%ld memory_mib=%ld la57=%s up_ms=%lld", word("agent") ?: "none",
 		    u.release, sysconf(_SC_NPROCESSORS_ONLN),
-		    sysconf(_SC_PHYS_PAGES) / (long)(MIB(1) / PAGE_SIZE),
+		    sysconf(_SC_PHYS_PAGES) / (long)(MIB(1) / PAGE_SIZE), has_la57() ? "yes" : "no",
 		    (long long)up.tv_sec * 1000 + up.tv_nsec / 1000000);
 }
 

@@ -27,6 +27,7 @@ import kernel  # noqa: E402
 import qemu as q  # noqa: E402
 import run  # noqa: E402
 import runs  # noqa: E402
+import signing  # noqa: E402
 from runs import Kit, Run  # noqa: E402
 
 ABI = "abi.names_and_numbers"
@@ -101,7 +102,7 @@ def without_kernels(chosen: Sequence[Run], reason: str) -> int:
 
 
 def get_kernels(chosen: Sequence[Run]) -> Mapping[str, Mapping[str, str]]:
-    flavours = {flavour for one in chosen for flavour in one.flavours}
+    flavours = {"bystander"} | {flavour for one in chosen for flavour in one.flavours}
     return kernel.get([f for f in kernel.FLAVOURS if f in flavours])
 
 
@@ -153,7 +154,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     except kernel.BuildFailed as reason:
         print(f"check-linux: {reason}", file=sys.stderr)
         return run.FAIL
-    except (q.Missing, image.ImageError, initramfs.Missing) as reason:
+    except (q.Missing, image.ImageError, initramfs.Missing, signing.Missing) as reason:
         print(f"check-linux: {reason}", file=sys.stderr)
         return run.MISSING
     except KeyboardInterrupt:

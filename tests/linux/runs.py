@@ -11,6 +11,7 @@ import agent_log
 import initramfs
 import qemu as q
 import run
+import signing
 from agent_log import Log
 
 # Both consoles, so that the log has the time before drivers; a panic ends the run at once.
@@ -21,6 +22,7 @@ RELEASE = "7.3.4-baton"		# of the kernels' `uname -r`: version of the package, b
 
 RATE = 100			# frames per second while Linux boots: a ring of 4096 lasts 40 s
 MORE_FRAMES = 200		# that must arrive once the agent gives descriptors back
+SLOW = {"hold_ms": "200"}	# so that at that rate enough of them fall into a blackout between two Batons
 SENDER_FRAMES = 12000		# more than any run lasts
 
 PCI_COMMAND_MASTER = 4
@@ -235,6 +237,59 @@ def baton_reports(generations: int) -> Problems:
     return problems
 
 
+FOREIGN = re.compile(r"^# foreign: (.*)$", re.M)
+
+
+def foreign(seen: Seen) -> List[agent_log.Facts]:
+    """What Baton says of the handoff that Linux left it."""
+    return [agent_log.facts_of(line) for line in FOREIGN.findall(seen.outcome.console.replace("\r", ""))]
+
+
+def baton_found(seen: Seen) -> List[str]:
+    """Every session, memfd and region that Linux sent, by digest, and its counts."""
+    said = foreign(seen)
+    files = {f"{f['session']}/{int(f['token'], 0):x}":
+             (f["size"], f["crc32c"], f["pos"], f"{int(f['seals'], 0):x}") for f in said if "file" in f}
+    sessions = {f["name"]: f["files"] for f in said if "session" in f and "name" in f}
+    regions = {f["name"]: (f"{int(f['at'], 0):x}", f["size"], f["crc32c"]) for f in said if "reserve_mem" in f}
+    counts = [(f["release"], f["kexec_count"], f["liveupdate_num"]) for f in said if "release" in f]
+    sent = seen.send
+    wanted = (
+        ("memfds", files, {k: (f["size"], f["crc32c"], f["position"], f["seals"]) for k, f in sent.keyed("memfd").items()}),
+        ("sessions", sessions, {k: f["files"] for k, f in sent.keyed("session").items()}),
+        ("regions", regions, {k: (f["address"], f["size"], f["crc32c"]) for k, f in sent.keyed("region").items()}),
+        ("counts", counts, [(RELEASE, "1", "1")]),
+    )
+    found = [f"Baton found {what} {got}, sent were {want}" for what, got, want in wanted if got != want or not got]
+    for what in ("node", "scratch", "preserved", "extent"):
+        if not any(what in f for f in said):
+            found.append(f"Baton says nothing of any {what}")
+    return found
+
+
+def same_scratch(seen: Seen) -> List[str]:
+    """The last kernel's scratch array is the first one's."""
+    first = [(int(f["at"], 0), int(f["size"], 0)) for f in foreign(seen) if "scratch" in f]
+    last = [(int(f["address"], 16), int(f["size"], 16)) for f in seen.receive.all("scratch")]
+    return [] if first and first == last else [f"scratch areas were {first}, arrived as {last}"]
+
+
+GSTS_QIES, GSTS_IRES = 1 << 26, 1 << 25
+
+
+def iommu_left_on(seen: Seen) -> List[str]:
+    """Linux left queue and interrupt remapping programmed, and Baton saw it."""
+    match = re.search(r"vtd0: left with GSTS ([0-9a-f]{8})", seen.outcome.console)
+    if match and int(match.group(1), 16) & (GSTS_QIES | GSTS_IRES) == GSTS_QIES | GSTS_IRES:
+        return []
+    return [f"GSTS as Linux left it: {match.group(1) if match else 'not said'}"]
+
+
+def five_levels(seen: Seen) -> List[str]:
+    said = seen.send.value("la57", "mode")
+    return [] if said == "yes" else [f"5-level paging in the first kernel: {said}"]
+
+
 def notices(reason: str) -> Problems:
     """The agent found exactly one thing wrong."""
     def problems(seen: Seen) -> List[str]:
@@ -297,7 +352,7 @@ def baton_to_linux(name: str, generations: int = 2, guest: Guest = PLAIN, machin
     hops = generations - 1
     off = guest.kho == "off"
     nic = ("nic=stopped", f"agent_nic={q.NIC_BDF}") if stopped else ("nic=live", f"agent_frames={MORE_FRAMES}")
-    keys = {"generations": str(generations), "handoff_to": "linux", "linux_kho": "yes", **(config or {})}
+    keys = {"generations": str(generations), "handoff_to": "linux", "linux_kho": "yes", **SLOW, **(config or {})}
 
     def spec(kit: Kit, directory: Path) -> run.Spec:
         cmdline = guest.cmdline(*receiver_words("" if off else "baton", *nic))
@@ -339,16 +394,16 @@ BATON: Tuple[Run, ...] = (
 
 
 def linux_to_baton(name: str, first: Guest, machine: q.Machine, generations: int = 2,
-                   then: Optional[Guest] = None, config: Optional[Mapping[str, str]] = None) -> Run:
+                   then: Optional[Guest] = None, more: Sequence[Check] = (), sign: bool = False) -> Run:
     """Linux starts baton.efi with kexec_file_load(); with @then Baton goes on to Linux."""
     last = generations if then is None else generations - 1
     keys = {"generations": str(generations), "frames": str(100 * generations), "rate": str(RATE),
-            "exit": "qemu", "faults": "yes", **(config or {})}
+            "exit": "qemu", "faults": "yes", **SLOW}
     if then is not None:
         keys.update({"handoff_to": "linux", "linux_kho": "yes"})
 
     def spec(kit: Kit, directory: Path) -> run.Spec:
-        files = {"next": kit.image.read_bytes(),
+        files = {"next": signing.signed(kit.image, directory / "inputs") if sign else kit.image.read_bytes(),
                  "next_cmdline": " ".join(f"{k}={v}" for k, v in keys.items()).encode()}
         if then is not None:
             words = receiver_words(f"baton,{SESSIONS}", *REGIONS, "nic=live", f"agent_frames={MORE_FRAMES}")
@@ -356,12 +411,12 @@ def linux_to_baton(name: str, first: Guest, machine: q.Machine, generations: int
                 kit.kernel(then.flavour).read_bytes(), initramfs.guest(kit.agent), then.cmdline(*words))
         return linux_spec(kit, directory, first, machine, files, rate=RATE, frames=100 * generations,
                           sender_frames=None if then is None else SENDER_FRAMES)
-    checks = [SENT, Check("baton", baton_reports(last))]
+    checks = [SENT, Check("handoff_found", baton_found), Check("baton", baton_reports(last)), *more]
     if then is None:
         checks.append(Check("verdict", baton_passed))
     else:
         checks += [PASSED, ARRIVES, Check("bytes_intact", bytes_intact), Check("stream", stream_went_on),
-                   Check("counts", handoff(BATON_RELEASE, last + 1, last + 1))]
+                   Check("counts", handoff(BATON_RELEASE, last + 1, last + 1)), Check("same_scratch", same_scratch)]
     flavours = (first.flavour,) if then is None else (first.flavour, then.flavour)
     return Run(name, flavours, spec, checks)
 
@@ -370,11 +425,22 @@ def baton_passed(seen: Seen) -> List[str]:
     return [] if seen.outcome.status == run.PASS else [seen.outcome.sentence]
 
 
+def firmware_to_signed(name: str) -> Run:
+    """Firmware starts a signed image, which hands over to itself."""
+    def spec(kit: Kit, directory: Path) -> run.Spec:
+        return run.Spec(image=signing.signed(kit.image, directory / "inputs"), config={"generations": "2"},
+                        frames=4000, trace=())
+    return Run(name, (), spec, (Check("baton", baton_reports(2)), Check("verdict", baton_passed)))
+
+
 WITH_NIC = q.Machine(memory="2G")
 
 THROUGH: Tuple[Run, ...] = (
-    linux_to_baton("linux_to_baton", PLAIN, WITH_NIC),
-    linux_to_baton("linux_to_baton.iommu_2_cpus", Guest("iommu"), replace(WITH_NIC, processors=2, iommu=VTD)),
+    linux_to_baton("linux_to_baton", PLAIN, WITH_NIC, more=(Check("with_5_levels", five_levels),)),
+    linux_to_baton("linux_to_baton.iommu_2_cpus", Guest("iommu"), replace(WITH_NIC, processors=2, iommu=VTD),
+                   more=(Check("iommu_left_on", iommu_left_on),)),
+    linux_to_baton("linux_to_baton.signed", PLAIN, replace(WITH_NIC, cpu="qemu64"), sign=True),
+    firmware_to_signed("signed_baton"),
     linux_to_baton("linux_to_baton_to_linux", PLAIN, WITH_NIC, then=PLAIN),
 )
 

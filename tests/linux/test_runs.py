@@ -91,6 +91,38 @@ class Demands(unittest.TestCase):
     def test_stopped(self) -> None:
         self.fails(runs.nic_stopped, without(self.both, "stopped", "stopped=0000:00:03.0 command=0006"))
 
+    def test_what_baton_found(self) -> None:
+        sent = ("mode=send la57=no", "memfd=a/1f size=5 crc32c=1 position=2 seals=a folios=1", "session=a files=1",
+                "region=left address=1000 size=4096 crc32c=7")
+        said = ("file session=a token=0x1f handler=memfd-v2 size=5 pages=1 pos=2 seals=0xa crc32c=1",
+                "session name=a files=1", "reserve_mem name=left at=0x1000 size=4096 crc32c=7",
+                f"release={runs.RELEASE} kexec_count=1 liveupdate_num=1", "node name=LUO at=0x1 size=32",
+                "scratch at=0x400000 size=4096", "preserved order=0 chunks=1", "extent at=0x1000 chunks=1 order=0")
+
+        def problems(lines: List[str]) -> List[str]:
+            one = seen(*sent)
+            one.outcome.console = "".join(f"# foreign: {line}\r\n" for line in lines)
+            return runs.baton_found(one)
+        self.assertEqual(problems(list(said)), [])
+        for line in said:
+            self.assertEqual(len(problems(without(list(said), line, "nothing"))), 1, line)
+        for value, other in (("crc32c=1", "crc32c=2"), ("pos=2", "pos=3"), ("files=1", "files=2"), ("kexec_count=1", "kexec_count=2")):
+            self.assertEqual(len(problems([line.replace(value, other) for line in said])), 1, value)
+
+    def test_scratch(self) -> None:
+        one = seen("mode=receive", "scratch=0 address=400000 size=1000", "scratch=1 address=800000 size=0")
+        areas = "# foreign: scratch at=0x400000 size=4096\r\n# foreign: scratch at=0x800000 size=0\r\n"
+        one.outcome.console = areas
+        self.assertEqual(runs.same_scratch(one), [])
+        one.outcome.console = areas.replace("size=0", "size=4096")
+        self.assertNotEqual(runs.same_scratch(one), [])
+
+    def test_iommu_left_on(self) -> None:
+        one = seen()
+        for gsts, good in (("47000000", True), ("45000000", False), ("43000000", False), ("00000000", False)):
+            one.outcome.console = f"# vtd0: left with GSTS {gsts} RTADDR 0\n"
+            self.assertEqual(runs.iommu_left_on(one) == [], good)
+
     def test_notices(self) -> None:
         told = [*without(self.both, "verdict", "problem=this"), "verdict=FAIL reason=this"]
         self.holds(runs.notices("this"), told)
@@ -133,6 +165,13 @@ class CommandLines(unittest.TestCase):
         self.assertEqual(line[line.index("-append") + 1], "a=b c")
         self.assertEqual((line[line.index("-smp") + 1], line[line.index("-cpu") + 1]), ("2", "qemu64"))
         self.assertFalse([word for word in line if "pflash" in word or "drive=" in word])
+
+    def test_the_sender_has_more_than_baton_waits_for(self) -> None:
+        files = q.Files(*(Path(f"/{n}") for n in ("disk", "vars", "serial", "trace", "events", "s")))
+        for spec, frames in ((run.Spec(frames=5, sender_frames=9), "9"), (run.Spec(frames=5), "5")):
+            line = run.sender_argv(spec, Path("/frames"), files, 0)
+            self.assertEqual(line[line.index("--frames") + 1], frames)
+            self.assertEqual(run.baton_config(spec)["frames"], "5")
 
 
 if __name__ == "__main__":
