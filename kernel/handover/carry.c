@@ -123,7 +123,7 @@ static int read_list(const struct kho_handoff *h, const struct node *n, struct f
 	return 0;
 }
 
-/* Ours are session 0 and one FLB. */
+/* Ours are session 0 and FLB 0. */
 static int read_sessions(const struct node *n, const struct kho_luo *luo, struct foreign *f,
 			 struct kho_refusal *why)
 {
@@ -132,15 +132,16 @@ static int read_sessions(const struct node *n, const struct kho_luo *luo, struct
 	if (!ours || ours->count != 1 || strcmp(luo->sessions[0].name, RECORDS_SESSION))
 		return kho_refuse(why, -EBADMSG, "session " RECORDS_SESSION, "does not come first",
 				  luo->sessions_pa, luo->nr_sessions);
+	if (luo->nr_flbs > 1 && strcmp(luo->flbs[0].name, KHO_IOMMU_FLB))
+		return kho_refuse(why, -EBADMSG, "FLB " KHO_IOMMU_FLB, "does not come first", luo->flbs_pa,
+				  luo->nr_flbs);
 	f->luo = *luo;
 	f->luo.sessions++;
 	f->luo.nr_sessions--;
 	f->luo.nr_session_blocks--;
 	f->luo.sessions_pa = ours->next_pa;
-	f->luo.nr_flbs = 0;
-	for (size_t i = 0; i < luo->nr_flbs; i++)
-		if (strcmp(luo->flbs[i].name, KHO_IOMMU_FLB))
-			f->luo.flbs[f->luo.nr_flbs++] = luo->flbs[i];
+	f->luo.flbs++;
+	f->luo.nr_flbs -= luo->nr_flbs != 0;
 	if (blocks_crc32c(f->luo.sessions_pa) != n->foreign.blocks_crc32c)
 		return kho_refuse(why, -EBADMSG, "foreign session", "changed since it was handed over",
 				  f->luo.sessions_pa, f->luo.nr_sessions);

@@ -8,6 +8,7 @@
 
 #include "errno.h"
 #include "kernel/console/console.h"
+#include "kernel/machine/apic.h"
 #include "kernel/machine/paging.h"
 #include "kernel/machine/time.h"
 #include "kernel/panic.h"
@@ -71,6 +72,8 @@ void panic(const char *fmt, ...)
 	va_end(ap);
 	abort();
 }
+
+int apic_silence_others(void) { return 0; }
 
 /* ---- time ----------------------------------------------------------------------------------- */
 

@@ -9,6 +9,7 @@
 #include "errno.h"
 #include "kernel/handover/adopt.h"
 #include "kernel/handover/bootparams.h"
+#include "kernel/handover/receive.h"
 #include "kernel/handover/save.h"
 #include "kernel/machine/cpu.h"
 #include "kernel/memory/keep.h"
@@ -23,6 +24,7 @@
 #include "platform/mem.h"
 #include "platform/mmio.h"
 #include "tests/unit/model_dma.h"
+#include "tests/unit/model_foreign.h"
 #include "tests/unit/model_world.h"
 #include "vtd/formats.h"
 
@@ -36,6 +38,7 @@ static struct world world;
 static struct boot_info info;
 static struct run run_;
 static struct kexec_target target;
+static struct kho_handoff received;
 static uint8_t pristine[IMAGE_BYTES];
 
 struct run *world_run(void)
@@ -128,7 +131,12 @@ static void start_ports(void)
 
 	assert_int_equal(n, world.board.nr_nics);
 	iommu_silence_devices(run_.mmu);
-	open_keep();
+	if (world.foreign) {
+		receive_memory(&run_, &received);
+		model_use_allocator(keep_take_pages, keep_give_pages);
+	} else {
+		open_keep();
+	}
 	results_init();
 	assert_int_equal(iommu_bring_up(run_.mmu), 0);
 	for (; run_.nr_ports < world.board.nr_nics; run_.nr_ports++) {
@@ -215,9 +223,18 @@ void world_begin(const struct world *w)
 	firmware_leaves();
 	run_.bi = &info;
 	configure();
-	assert_int_equal(window_create(&info, MIB(SCRATCH_MIB), &run_.window), 0);
+	if (world.foreign) {
+		struct kho_refusal why;
+
+		foreign_leave(&info, &world.board, world.left_scalable);
+		assert_int_equal(window_find(&info, &run_.window, &why), 0);
+	} else {
+		assert_int_equal(window_create(&info, MIB(SCRATCH_MIB), &run_.window), 0);
+	}
 	open_scratch();
 	discover();
+	if (world.foreign)
+		receive_handoff(&run_, &received);
 	start_ports();
 	attach_plain();
 	add_rmrr_targets();

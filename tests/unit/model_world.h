@@ -18,6 +18,8 @@ struct world {
 	unsigned evict;			/* before every so manieth DMA units drop their caches; 0: never */
 	bool rogue;			/* a function without a domain does DMA, bus master or not */
 	bool hostile;			/* hostile= names NIC 1 */
+	bool foreign;			/* another kernel starts generation 0, model_foreign.h */
+	bool left_scalable;		/* the table mode in which it left the units */
 };
 
 /* What scenarios run through: table modes, kinds of unit, how long these remember (for ever, as

@@ -17,6 +17,7 @@
 #include "kernel/handover/records.h"
 #include "kernel/memory/scratch.h"
 #include "kho/crc32c.h"
+#include "kho/iommu_abi.h"
 #include "kho/metadata.h"
 #include "kho/memfd.h"
 #include "kho/write.h"
@@ -393,10 +394,11 @@ static void write_luo(const struct foreign *from, struct written *w, unsigned ge
 	static struct kho_key keys[64];
 	struct kho_luo l = {
 		.liveupdate_num = from->liveupdate_num + generation + 1, .sessions = &s, .nr_sessions = 1,
-		.flbs = flbs, .nr_flbs = from->luo.nr_flbs, .keys = keys, .max_keys = ARRAY_SIZE(keys),
+		.flbs = flbs, .nr_flbs = 1 + from->luo.nr_flbs, .keys = keys, .max_keys = ARRAY_SIZE(keys),
 	};
 
-	memcpy(flbs, from->luo.flbs, from->luo.nr_flbs * sizeof(flbs[0]));
+	flbs[0] = (struct kho_flb){ .name = KHO_IOMMU_FLB, .count = 1 };
+	memcpy(&flbs[1], from->luo.flbs, from->luo.nr_flbs * sizeof(flbs[0]));
 	assert_int_equal(kho_luo_write(&l, &from->luo, &w->radix, &w->pages, &why), 0);
 }
 
@@ -447,8 +449,8 @@ static void check_sessions(const struct kho_luo *l)
 		assert_string_equal(l->sessions[1 + i].name, linux_sessions[i].name);
 	assert_int_equal(l->nr_files, ARRAY_SIZE(linux_files));
 	assert_memory_equal(l->files, linux_files, sizeof(linux_files));
-	assert_int_equal(l->nr_flbs, ARRAY_SIZE(linux_flbs));
-	assert_memory_equal(l->flbs, linux_flbs, sizeof(linux_flbs));
+	assert_int_equal(l->nr_flbs, 1 + ARRAY_SIZE(linux_flbs));
+	assert_memory_equal(&l->flbs[1], linux_flbs, sizeof(linux_flbs));
 }
 
 /* Every chunk that Linux preserved, but for what a kernel writes anew. */
@@ -514,7 +516,7 @@ static void test_handed_on(void **state)
 		}
 		pages = arena_pages_in_use - before;
 		preserved = again.map.pages;
-		from = found;
+		from = found;	/* its arrays are to be overwritten */
 		from.luo.flbs = f.luo.flbs;
 		from.luo.sessions = f.luo.sessions;
 	}
@@ -550,6 +552,7 @@ static void block_changed(void) { session()->name[0]++; }
 static void file_block_changed(void) { file()->token++; }
 static void session_not_first(void) { strcpy(ours_luo.sessions[0].name, "alpha"); }
 static void no_session(void) { ours_luo.nr_sessions = 0; }
+static void flb_not_first(void) { strcpy(ours_luo.flbs[0].name, "other"); }
 static void session_not_alone(void) { ((struct kho_block_ser *)mem_ptr(ours_luo.sessions_pa))->count = 2; }
 
 static const struct {
@@ -577,6 +580,7 @@ static const struct {
 	{ "carry.other_session_first", session_not_first, "does not come first" },
 	{ "carry.no_session", no_session, "does not come first" },
 	{ "carry.session_not_alone", session_not_alone, "does not come first" },
+	{ "carry.other_flb_first", flb_not_first, "does not come first" },
 };
 
 static void test_carried(void **state)
