@@ -442,6 +442,8 @@ THROUGH: Tuple[Run, ...] = (
     linux_to_baton("linux_to_baton.signed", PLAIN, replace(WITH_NIC, cpu="qemu64"), sign=True),
     firmware_to_signed("signed_baton"),
     linux_to_baton("linux_to_baton_to_linux", PLAIN, WITH_NIC, then=PLAIN),
+    linux_to_baton("linux_to_baton_to_linux.iommu_2_generations", Guest("iommu"),
+                   replace(WITH_NIC, processors=2, iommu=VTD), generations=3, then=PLAIN),
 )
 
 RUNS: Tuple[Run, ...] = (*LINUX, *BATON, *THROUGH)
