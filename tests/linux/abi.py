@@ -94,7 +94,8 @@ PAIRS: Tuple[Pair, ...] = (
     Pair("members of a block's header", (f"{ABI}/block.h", members("kho_block_header_ser")),
          (OURS, members("kho_block_ser"))),
     Pair("memfd", (f"{ABI}/memfd.h", string("MEMFD_LUO_FH_COMPATIBLE")), (OURS, string("KHO_MEMFD_COMPATIBLE"))),
-    Pair("members of memfd_luo_ser", (f"{ABI}/memfd.h", members("memfd_luo_ser")), (OURS, members("kho_memfd_ser"))),
+    Pair("members of memfd_luo_ser", (f"{ABI}/memfd.h", members("memfd_luo_ser")),
+         (OURS, members("kho_memfd_ser"))),
     Pair("node of kexec-metadata", (f"{ABI}/kexec_metadata.h", string("KHO_METADATA_NODE_NAME")),
          (OURS, string("KHO_NODE_METADATA"))),
     Pair("version of kexec-metadata", (f"{ABI}/kexec_metadata.h", number("KHO_KEXEC_METADATA_VERSION")),
@@ -112,8 +113,10 @@ PAIRS: Tuple[Pair, ...] = (
          (AGENT, call("CREATE_SESSION"))),
     Pair("call to retrieve a session", (LUO_CALLS, call("LIVEUPDATE_IOCTL_RETRIEVE_SESSION")),
          (AGENT, call("RETRIEVE_SESSION"))),
-    Pair("call to preserve a file", (LUO_CALLS, call("LIVEUPDATE_SESSION_PRESERVE_FD")), (AGENT, call("PRESERVE_FD"))),
-    Pair("call to retrieve a file", (LUO_CALLS, call("LIVEUPDATE_SESSION_RETRIEVE_FD")), (AGENT, call("RETRIEVE_FD"))),
+    Pair("call to preserve a file", (LUO_CALLS, call("LIVEUPDATE_SESSION_PRESERVE_FD")),
+         (AGENT, call("PRESERVE_FD"))),
+    Pair("call to retrieve a file", (LUO_CALLS, call("LIVEUPDATE_SESSION_RETRIEVE_FD")),
+         (AGENT, call("RETRIEVE_FD"))),
 )
 
 

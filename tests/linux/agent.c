@@ -24,6 +24,20 @@ static bool has_la57(void)
 	return strstr(text, " la57");
 }
 
+/* Where the running kernel lies, by /proc/iomem. */
+static unsigned long long kernel_address(void)
+{
+	static char text[65536];
+	const long len = file_read("/proc/iomem", text, sizeof(text) - 1);
+	char *code;
+
+	text[MAX(len, 0)] = 0;
+	code = strstr(text, "Kernel code");
+	while (code && code > text && code[-1] != '\n')
+		code--;
+	return code ? strtoull(code, NULL, 16) : 0;
+}
+
 static void introduce(void)
 {
 	struct timespec up = { 0 };
@@ -31,9 +45,9 @@ static void introduce(void)
 
 	clock_gettime(CLOCK_BOOTTIME, &up);
 	if (demand(!uname(&u), "uname: %s", strerror(errno)))
-		say("mode=%s release=%s cpus=%ld memory_mib=%ld la57=%s up_ms=%lld", word("agent") ?: "none",
+		say("mode=%s release=%s cpus=%ld memory_mib=%ld la57=%s kernel_at=%llx up_ms=%lld", word("agent") ?: "none",
 		    u.release, sysconf(_SC_NPROCESSORS_ONLN),
-		    sysconf(_SC_PHYS_PAGES) / (long)(MIB(1) / PAGE_SIZE), has_la57() ? "yes" : "no",
+		    sysconf(_SC_PHYS_PAGES) / (long)(MIB(1) / PAGE_SIZE), has_la57() ? "yes" : "no", kernel_address(),
 		    (long long)up.tv_sec * 1000 + up.tv_nsec / 1000000);
 }
 

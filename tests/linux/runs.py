@@ -169,6 +169,9 @@ def handoff(release: str, count: int, number: Optional[int]) -> Problems:
     return problems
 
 
+BAD_COUNTS = ("lost", "duplicate", "corrupt", "misplaced", "bad_descriptors")
+
+
 def stream_went_on(seen: Seen) -> List[str]:
     """Frames landed while Linux booted, all of them, and more when descriptors were given back."""
     found = []
@@ -180,8 +183,7 @@ def stream_went_on(seen: Seen) -> List[str]:
             continue
         if int(facts["frames"]) < least:
             found.append(f"{facts['frames']} frames {when}, at least {least} are wanted")
-        found += [f"{when}: {key}={facts[key]}" for key in ("lost", "duplicate", "corrupt", "misplaced", "bad_descriptors")
-                  if facts[key] != "0"]
+        found += [f"{when}: {key}={facts[key]}" for key in BAD_COUNTS if facts[key] != "0"]
     if seen.receive.number("free_at_start", "ring") < 1:
         found.append("no free descriptor when the agent started")
     if seen.receive.value("changed", "guards") != "0":
@@ -221,6 +223,13 @@ def buffers_intact(seen: Seen) -> List[str]:
     return []
 
 
+def kernel_in_scratch(seen: Seen) -> List[str]:
+    """Wherever the kernel moved itself to."""
+    at = int(seen.receive.value("kernel_at", "mode") or "0", 16)
+    areas = [(int(f["address"], 16), int(f["size"], 16)) for f in seen.receive.all("scratch")]
+    return [] if any(a <= at < a + size for a, size in areas) else [f"the kernel is at {at:x}, scratch is {areas}"]
+
+
 def no_liveupdate(seen: Seen) -> List[str]:
     said = seen.receive.value("liveupdate_device")
     return [] if said == "ENOENT" else [f"/dev/liveupdate: {said}"]
@@ -255,9 +264,11 @@ def baton_found(seen: Seen) -> List[str]:
     counts = [(f["release"], f["kexec_count"], f["liveupdate_num"]) for f in said if "release" in f]
     sent = seen.send
     wanted = (
-        ("memfds", files, {k: (f["size"], f["crc32c"], f["position"], f["seals"]) for k, f in sent.keyed("memfd").items()}),
+        ("memfds", files, {k: (f["size"], f["crc32c"], f["position"], f["seals"])
+                           for k, f in sent.keyed("memfd").items()}),
         ("sessions", sessions, {k: f["files"] for k, f in sent.keyed("session").items()}),
-        ("regions", regions, {k: (f["address"], f["size"], f["crc32c"]) for k, f in sent.keyed("region").items()}),
+        ("regions", regions, {k: (f["address"], f["size"], f["crc32c"])
+                              for k, f in sent.keyed("region").items()}),
         ("counts", counts, [(RELEASE, "1", "1")]),
     )
     found = [f"Baton found {what} {got}, sent were {want}" for what, got, want in wanted if got != want or not got]
@@ -362,7 +373,8 @@ def baton_to_linux(name: str, generations: int = 2, guest: Guest = PLAIN, machin
                         files={"baton/bzImage": kit.kernel(guest.flavour).read_bytes(),
                                "baton/initrd": initramfs.guest(kit.agent), "baton/cmdline": cmdline.encode()})
     wanted = [PASSED, Check("bytes_intact", bytes_intact),
-              Check("counts", handoff(BATON_RELEASE, hops, None if off else hops))]
+              Check("counts", handoff(BATON_RELEASE, hops, None if off else hops)),
+              Check("kernel_in_scratch", kernel_in_scratch)]
     if off:
         wanted += [Check("no_liveupdate", no_liveupdate), Check("buffers_intact", buffers_intact)]
     elif stopped:

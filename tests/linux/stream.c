@@ -23,6 +23,9 @@
 #define SILENCE_MS	20000	/* without a frame the stream counts as broken */
 #define STOPPED_MS	2000	/* how long a stopped NIC is watched */
 
+#define PAGEMAP_PFN	GENMASK64(54, 0)
+#define PAGEMAP_PRESENT	BIT64(63)
+
 struct descriptor { uint64_t lo, hi; };
 
 /* Legacy receive descriptor, second word (82574 datasheet 7.1.4): 15:0 length, 39:32 status, 47:40 errors
@@ -89,17 +92,20 @@ static bool map(int session, uint64_t token, struct memory *m)
 static bool is_where(const struct memory *m)
 {
 	const int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-	uint64_t entry = 0, at = 0;
-	bool same = fd >= 0;
+	bool same = demand(fd >= 0, "pagemap: %s", strerror(errno));
 
-	for (; same && at < m->bytes; at += PAGE_SIZE)
-		same = pread(fd, &entry, sizeof(entry), (off_t)((uintptr_t)(m->p + at) / PAGE_SIZE * sizeof(entry))) ==
-		       sizeof(entry) && (entry & BIT64(63)) &&
-		       (entry & GENMASK64(54, 0)) << PAGE_SHIFT == m->pa + at;
+	for (uint64_t at = 0; same && at < m->bytes; at += PAGE_SIZE) {
+		const off_t where = (off_t)((uintptr_t)(m->p + at) / PAGE_SIZE * sizeof(uint64_t));
+		uint64_t entry = 0;
+
+		same = demand(pread(fd, &entry, sizeof(entry), where) == sizeof(entry) && (entry & PAGEMAP_PRESENT) &&
+			      (entry & PAGEMAP_PFN) << PAGE_SHIFT == m->pa + at,
+			      "memfd page %llu does not lie at %llx: pagemap has %llx",
+			      (unsigned long long)(at / PAGE_SIZE), (unsigned long long)(m->pa + at),
+			      (unsigned long long)entry);
+	}
 	close(fd);
-	return demand(same, "memfd page %llx does not lie at %llx: pagemap has %llx",
-		      (unsigned long long)(at / PAGE_SIZE), (unsigned long long)(m->pa + at),
-		      (unsigned long long)entry);
+	return same;
 }
 
 static void check_places(struct stream *s, const char *when)

@@ -106,7 +106,8 @@ class Demands(unittest.TestCase):
         self.assertEqual(problems(list(said)), [])
         for line in said:
             self.assertEqual(len(problems(without(list(said), line, "nothing"))), 1, line)
-        for value, other in (("crc32c=1", "crc32c=2"), ("pos=2", "pos=3"), ("files=1", "files=2"), ("kexec_count=1", "kexec_count=2")):
+        for value, other in (("crc32c=1", "crc32c=2"), ("pos=2", "pos=3"), ("files=1", "files=2"),
+                             ("kexec_count=1", "kexec_count=2")):
             self.assertEqual(len(problems([line.replace(value, other) for line in said])), 1, value)
 
     def test_scratch(self) -> None:
@@ -116,6 +117,12 @@ class Demands(unittest.TestCase):
         self.assertEqual(runs.same_scratch(one), [])
         one.outcome.console = areas.replace("size=0", "size=4096")
         self.assertNotEqual(runs.same_scratch(one), [])
+
+    def test_kernel_in_scratch(self) -> None:
+        for at, good in (("400000", True), ("4fffff", True), ("500000", False), ("3fffff", False)):
+            one = seen(f"mode=receive kernel_at={at}", "scratch=0 address=400000 size=100000",
+                       "scratch=1 address=500000 size=0")
+            self.assertEqual(runs.kernel_in_scratch(one) == [], good, at)
 
     def test_iommu_left_on(self) -> None:
         one = seen()
