@@ -4,6 +4,7 @@ from typing import Tuple
 from mutant import Mutant
 from seeds_checks import CHECKS
 from seeds_exceptions import EXCEPTIONS
+from seeds_foreign import FOREIGNERS
 from seeds_handover import HANDOVER
 from seeds_hostile import HOSTILES
 from seeds_image import IMAGE
@@ -15,5 +16,5 @@ from seeds_scalable import SCALABLE
 from seeds_tools import TOOLS
 from seeds_vtd import VTD
 
-MUTANTS: Tuple[Mutant, ...] = (VTD + SCALABLE + MACHINE + RECORDS + LINUX + RESTORING + HANDOVER +
-                               CHECKS + EXCEPTIONS + HOSTILES + IMAGE + TOOLS)
+MUTANTS: Tuple[Mutant, ...] = (VTD + SCALABLE + MACHINE + RECORDS + LINUX + FOREIGNERS + RESTORING +
+                               HANDOVER + CHECKS + EXCEPTIONS + HOSTILES + IMAGE + TOOLS)

@@ -75,7 +75,7 @@ static void untouched(paddr_t pa, uint64_t len)
 
 #define RING_AT		0x40		/* head and tail */
 
-static void leave_unit(unsigned i, bool scalable)
+static void leave_unit(unsigned i, bool scalable, enum foreign_ring ring)
 {
 	struct model_unit *u = model_unit(i);
 
@@ -85,6 +85,8 @@ static void leave_unit(unsigned i, bool scalable)
 	fill(left[i].ring, PAGE_SIZE);
 	fill(left[i].root, PAGE_SIZE);
 	u->gsts |= SPEC_GSTS_QIES | SPEC_GSTS_RTPS;
+	if (ring)
+		left[i].ring = ring == FOREIGN_RING_PRESERVED ? data_pa + PAGE_SIZE : OTHER_AREA;
 	u->iqa = left[i].ring | (scalable ? SPEC_IQA_DW : 0);
 	u->iqh = u->iqt = RING_AT;
 	u->last_was_wait = false;
@@ -193,7 +195,7 @@ static void write_handoff(struct boot_info *bi)
 	bi->kho_scratch_size = data.scratch_size;
 }
 
-void foreign_leave(struct boot_info *bi, const struct board *b, bool scalable)
+void foreign_leave(struct boot_info *bi, const struct board *b, bool scalable, enum foreign_ring ring)
 {
 	next = FIRST;
 	memset(left, 0, sizeof(left));
@@ -205,7 +207,7 @@ void foreign_leave(struct boot_info *bi, const struct board *b, bool scalable)
 	bi->image_size = KERNEL_IMAGE_WINDOW;
 	write_handoff(bi);
 	for (unsigned i = 0; i < b->nr_units; i++)
-		leave_unit(i, scalable);
+		leave_unit(i, scalable, ring);
 }
 
 void foreign_check(const struct foreign *f)

@@ -14,8 +14,11 @@ struct foreign_left {
 	paddr_t ring, irt, root;
 };
 
+/* Where queues were left: in a page of its own each, or where they cannot be. */
+enum foreign_ring { FOREIGN_RING_FREE, FOREIGN_RING_PRESERVED, FOREIGN_RING_IN_SCRATCH };
+
 /* Write it, and @bi as the entry code would find it.  @scalable: the table mode that units were left in. */
-void foreign_leave(struct boot_info *bi, const struct board *b, bool scalable);
+void foreign_leave(struct boot_info *bi, const struct board *b, bool scalable, enum foreign_ring ring);
 
 /* Nobody wrote to what was left programmed but for a wait in the ring. */
 void foreign_left_untouched(const struct board *b);

@@ -24,7 +24,6 @@
 #include "platform/mem.h"
 #include "platform/mmio.h"
 #include "tests/unit/model_dma.h"
-#include "tests/unit/model_foreign.h"
 #include "tests/unit/model_world.h"
 #include "vtd/formats.h"
 
@@ -226,7 +225,7 @@ void world_begin(const struct world *w)
 	if (world.foreign) {
 		struct kho_refusal why;
 
-		foreign_leave(&info, &world.board, world.left_scalable);
+		foreign_leave(&info, &world.board, world.left_scalable, world.ring);
 		assert_int_equal(window_find(&info, &run_.window, &why), 0);
 	} else {
 		assert_int_equal(window_create(&info, MIB(SCRATCH_MIB), &run_.window), 0);

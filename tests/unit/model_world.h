@@ -7,6 +7,7 @@
 #include "kernel/run.h"
 #include "tests/model/model.h"
 #include "tests/unit/model_board.h"
+#include "tests/unit/model_foreign.h"
 #include "tests/unit/model_kernel.h"
 
 struct world {
@@ -20,6 +21,7 @@ struct world {
 	bool hostile;			/* hostile= names NIC 1 */
 	bool foreign;			/* another kernel starts generation 0, model_foreign.h */
 	bool left_scalable;		/* the table mode in which it left the units */
+	enum foreign_ring ring;		/* where it left their queues */
 };
 
 /* What scenarios run through: table modes, kinds of unit, how long these remember (for ever, as

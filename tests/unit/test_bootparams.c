@@ -83,6 +83,11 @@ static const struct mem_range small_map[] = {
 	{ GIB(4), GIB(1), MEM_PERSISTENT },
 };
 
+static const struct mem_range large_map[] = {
+	{ 0, 0x9f000, MEM_CONVENTIONAL }, { MIB(1), RAM_END - MIB(1), MEM_CONVENTIONAL },
+	{ GIB(4), GIB(4), MEM_CONVENTIONAL },
+};
+
 static const struct boot_framebuffer screen = {
 	.base = 0x8080000000, .size = 1280 * 800 * 4, .width = 1280, .height = 800,
 	.stride = 5120, .red_shift = 16, .green_shift = 8, .blue_shift = 0,
@@ -361,6 +366,43 @@ static void test_more_than_128_entries(void **state)
 	build(&in);
 	assert_int_equal(BP->hdr.setup_data, KHO_NODE);
 	assert_int_equal(read_into(0)->nr_map, 128);
+}
+
+/* As it was loaded; none where its size is 0, wherever that is said to be. */
+static void test_initrd(void **state)
+{
+	struct bootparams_in in = input();
+	const struct boot_info *bi;
+
+	(void)state;
+	fresh();
+	in.initrd = MIB(2);
+	in.initrd_size = RAM_END - MIB(2);
+	build(&in);
+	bi = read_into(0);
+	assert_int_equal(bi->initrd, MIB(2));
+	assert_int_equal(bi->initrd_size, RAM_END - MIB(2));
+	in.initrd_size++;
+	build_and_read_refused(&in, "boot_params: the initrd at 0x200000 (0x3e00001 bytes) is not in RAM, or larger than 1 GiB");
+	in.initrd = BIT64(63);
+	in.initrd_size = BIT64(63);
+	build_and_read_refused(&in, "boot_params: the initrd at 0x8000000000000000 (0x8000000000000000 bytes) is not in RAM, or larger than 1 GiB");
+	in.initrd_size = 0;
+	build(&in);
+	BP->hdr.ramdisk_image = 0x1001;
+	bi = read_into(0);
+	assert_int_equal(bi->initrd | bi->initrd_size, 0);
+
+	/* More than RAM could refuse. */
+	in = input();
+	in.map = large_map;
+	in.nr_map = ARRAY_SIZE(large_map);
+	in.initrd = GIB(4);
+	in.initrd_size = GIB(1);
+	build(&in);
+	assert_int_equal(read_into(0)->initrd_size, GIB(1));
+	in.initrd_size++;
+	build_and_read_refused(&in, "boot_params: the initrd at 0x100000000 (0x40000001 bytes) is not in RAM, or larger than 1 GiB");
 }
 
 /* ---- reader, hostile --------------------------------------------------------------------- */
@@ -866,6 +908,7 @@ int main(void)
 		cmocka_unit_test(test_round_trip),
 		cmocka_unit_test(test_no_kho_no_cmdline_no_screen),
 		cmocka_unit_test(test_more_than_128_entries),
+		cmocka_unit_test(test_initrd),
 		cmocka_unit_test(test_broken_e820),
 		cmocka_unit_test(test_too_many_ranges),
 		cmocka_unit_test(test_setup_data_list),

@@ -136,6 +136,24 @@ static void test_chaining(void **state)
 		assert_int_equal(kho_crc32c(kho_crc32c(0, buf, cut), buf + cut, 100 - cut), whole);
 }
 
+/* crc32c.zeros: as if they had been there, and as many as no memory has */
+static void test_zeros(void **state)
+{
+	uint32_t crc;
+
+	(void)state;
+	fill_random();
+	crc = kho_crc32c(0, buf, 33);
+	memset(buf, 0, sizeof(buf));
+	for (size_t len = 0; len < 300; len++) {
+		assert_int_equal(kho_crc32c_zeros(crc, len), kho_crc32c(crc, buf, len));
+		assert_int_equal(kho_crc32c_zeros(0, len), kho_crc32c(0, buf, len));
+	}
+	for (unsigned i = 0; i < 64; i++)
+		assert_int_equal(kho_crc32c_zeros(crc, BIT64(i) + 5),
+				 kho_crc32c_zeros(kho_crc32c_zeros(crc, BIT64(i) - 1), 6));
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -143,6 +161,7 @@ int main(void)
 		cmocka_unit_test(test_lengths),
 		cmocka_unit_test(test_tables),
 		cmocka_unit_test(test_chaining),
+		cmocka_unit_test(test_zeros),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

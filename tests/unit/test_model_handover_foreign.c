@@ -75,6 +75,27 @@ static void test_two_units(void **state)
 	follow(&w);
 }
 
+/* ---- what generation 0 refuses ------------------------------------------------------------------ */
+
+/* A wait would be written into what was handed over, or into our own memory. */
+static void test_points_at_data(void **state)
+{
+	struct world w = { .board = { .nr_units = 1, .nr_nics = 1 }, .unit = { { .coherent = true } },
+			   .foreign = true };
+
+	(void)state;
+	for (w.ring = FOREIGN_RING_PRESERVED; w.ring <= FOREIGN_RING_IN_SCRATCH; w.ring++) {
+		if (!setjmp(kernel_ends)) {
+			world_begin(&w);
+			fail_msg("accepted");
+		}
+		assert_int_equal(kernel_verdict.code, VERDICT_HANDOFF);
+		assert_non_null(strstr(kernel_verdict.sentence,
+				       "remapping unit still points at memory that is handed over"));
+		foreign_check(&world_run()->foreign);
+	}
+}
+
 /* ---- what the next kernel finds broken --------------------------------------------------------- */
 
 static void begin(void)
@@ -146,6 +167,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_generations),
 		cmocka_unit_test(test_two_units),
+		cmocka_unit_test(test_points_at_data),
 		cmocka_unit_test(test_broken),
 		cmocka_unit_test(test_outgoing),
 	};

@@ -295,6 +295,14 @@ static void test_initrd(void **state)
 	assert_int_equal(w.half, MIB(31) / 2);
 	assert_int_equal(w.own, MIB(400) + MIB(31) / 2);
 	assert_int_equal(w.own_len, MIB(31) / 2);
+
+	/* The array in the middle of what would be the largest piece. */
+	bi.initrd_size = 0;
+	bi.image = MIB(400);
+	memcpy(mem_ptr(MIB(440) + 16), e, sizeof(e[0]));
+	bi.kho_scratch = MIB(440) + 16;
+	assert_int_equal(find(), 0);
+	check_parts();
 }
 
 /* window.everywhere: whatever the place of the image, its descendants take turns between two places */

@@ -1,0 +1,169 @@
+"""Bugs in taking over from another kernel, and in carrying on what it handed over."""
+from typing import Tuple
+
+from mutant import Mutant, Unit, mutant
+
+FOREIGN, CARRY, CLAIM = "kernel/handover/foreign.c", "kernel/handover/carry.c", "kernel/handover/claim.c"
+LEFT, WINDOW = "kernel/machine/iommu_left.c", "kernel/memory/window.c"
+RECORDS, SAVE, OUTGOING = "kernel/handover/records.c", "kernel/handover/save.c", "kernel/handover/outgoing.c"
+ACCEPT, BOOTPARAMS = "kernel/handover/accept.c", "kernel/handover/bootparams.c"
+
+
+def read(test: str) -> Unit:
+    return Unit("test_foreign", test)
+
+
+def world(test: str) -> Unit:
+    return Unit("test_model_handover_foreign", test)
+
+
+def parts(test: str) -> Unit:
+    return Unit("test_window", test)
+
+
+READING: Tuple[Mutant, ...] = (
+    mutant("foreign.iommu_accepted", "live devices of another kernel are forgotten", FOREIGN,
+           "\tif (!err)\n\t\terr = refuse_iommu(l, why);\n", "", read("test_bad")),
+    mutant("foreign.flb_count", "an FLB that cannot be handed on", FOREIGN,
+           "\tif (!flb->count)\n", "\tif (0)\n", read("test_bad")),
+    mutant("foreign.session_named_baton", "two sessions of one name later", FOREIGN,
+           "\tif (!strcmp(s->name, RECORDS_SESSION))\n", "\tif (0)\n", read("test_bad")),
+    mutant("foreign.baton_node", "a handoff of ours taken for another's", FOREIGN,
+           "\tif (!err && kho_tree_find(&h->tree, NODE_NAME))\n", "\tif (0)\n", read("test_stray_node")),
+    mutant("foreign.metadata_unread", "kexec-metadata of another version", FOREIGN,
+           "\tif (!err)\n\t\terr = read_metadata(&w, why);\n", "", read("test_bad")),
+    mutant("foreign.memblock_unread", "memblock of another version", FOREIGN,
+           "\tif (!err)\n\t\terr = read_memblock(&w, why);\n", "", read("test_bad")),
+    mutant("foreign.handler_guessed", "data of an unknown handler is followed", FOREIGN,
+           "\tif (strcmp(file->compatible, KHO_MEMFD_COMPATIBLE)) {", "\tif (!file->compatible[0]) {",
+           read("test_bad")),
+    mutant("foreign.names_printed_raw", "a name writes a verdict", FOREIGN,
+           "name[i] > ' ' && name[i] < 0x7f ? name[i] : '?'", "name[i]", read("test_names")),
+    mutant("foreign.holes_skipped", "a digest without the holes", FOREIGN,
+           "\treturn kho_crc32c_zeros(crc, m->size - at);\n", "\treturn crc;\n", read("test_report")),
+    mutant("foreign.crc_beyond_the_end", "a digest of whole pages", FOREIGN,
+           "len = MIN(f->len, m->size - from);", "len = f->len;", read("test_report")),
+    mutant("foreign.crc_of_zeros", "one power of two left out", "kho/crc32c.c",
+           "\t\tif (len & 1)\n\t\t\tcrc = apply(step, crc);\n", "\t\tif (len & 1 && len != 3)\n\t\t\tcrc = apply(step, crc);\n",
+           Unit("test_crc32c", "test_zeros")),
+    mutant("foreign.region_version", "reserve_mem of another version", "kho/memblock.c",
+           "\tif (!kho_fdt_compatible(fdt, *node, REGION_COMPATIBLE))", "\tif (0)", read("test_bad")),
+    mutant("foreign.initrd_anywhere", "an initrd that is not RAM", BOOTPARAMS,
+           "\tif (bytes > INITRD_MAX || !in_ram(w, pa, bytes))", "\tif (bytes > INITRD_MAX)",
+           Unit("test_bootparams", "test_initrd")),
+    mutant("foreign.initrd_endless", "an initrd without bound", BOOTPARAMS,
+           "\tif (bytes > INITRD_MAX || !in_ram(w, pa, bytes))", "\tif (!in_ram(w, pa, bytes))",
+           Unit("test_bootparams", "test_initrd")),
+)
+
+KEEPING: Tuple[Mutant, ...] = (
+    mutant("carry.root_fdt_kept", "what is written anew piles up", FOREIGN,
+           "\treplace(&w, h->data.fdt_pa, h->tree.fdt_bytes);\n", "", read("test_handed_on")),
+    mutant("carry.luo_kept", "the old LUO blob piles up", FOREIGN,
+           "\treplace(w, n->pa, n->size);\n\tif (l->flbs_pa)", "\tif (l->flbs_pa)", read("test_handed_on")),
+    mutant("carry.flb_page_kept", "the old page of FLBs piles up", FOREIGN,
+           "\tif (l->flbs_pa)\n\t\treplace(w, l->flbs_pa, PAGE_SIZE);\n", "", read("test_handed_on")),
+    mutant("carry.chunk_behind_lost", "what follows a replaced page is not preserved again", FOREIGN,
+           "\tif (end < len)\n\t\tout[n++]", "\tif (0)\n\t\tout[n++]", read("test_handed_on")),
+    mutant("carry.oldest_first", "sub-nodes change places", FOREIGN,
+           "for (size_t i = t->nr; i-- > 0;)\t/* the FDT has the newest first */\n",
+           "for (size_t i = 0; i < t->nr; i++)\n", world("test_generations")),
+    mutant("carry.metadata_twice", "kexec-metadata is carried on", FOREIGN,
+           "!strcmp(n->name, KHO_NODE_METADATA) ||\n", "\n", world("test_generations")),
+    mutant("carry.blob_preserved_twice", "a carried blob entered again", "kho/write.c",
+           "for (size_t i = p->nr_carried; i", "for (size_t i = 0; i", read("test_handed_on")),
+    mutant("carry.order_lost", "every page for itself", CARRY,
+           "err = kho_preserve(radix, e->pa + (i << (PAGE_SHIFT + e->order)), (unsigned)e->order);",
+           "err = kho_preserve(radix, e->pa + (i << PAGE_SHIFT), 0);", read("test_handed_on")),
+    mutant("carry.list_not_preserved", "the list dies", CARRY,
+           "\terr = kho_preserve_range(radix, list, PAGE_SIZE << carry_list_order(f));\n", "\terr = 0;\n",
+           world("test_generations")),
+    mutant("carry.sessions_dropped", "ours alone", RECORDS,
+           "return kho_luo_write(&luo, &foreign->luo, radix, &rec->pages, why);",
+           "return kho_luo_write(&luo, NULL, radix, &rec->pages, why);", world("test_generations")),
+    mutant("carry.flbs_dropped", "ours alone", RECORDS,
+           "\tconst size_t nr_flbs = 1 + foreign->luo.nr_flbs;\n", "\tconst size_t nr_flbs = 1;\n",
+           world("test_generations")),
+    mutant("carry.liveupdate_num", "counts from one again", RECORDS,
+           ".liveupdate_num = foreign->liveupdate_num + generation + 1,",
+           ".liveupdate_num = (uint64_t)generation + 1,", world("test_generations")),
+    mutant("carry.kexec_count", "counts from one again", SAVE,
+           ".kexec_count = r->foreign.kexec_count + r->cfg.generation + 1 };",
+           ".kexec_count = r->cfg.generation + 1 };", world("test_generations")),
+    mutant("carry.kexec_count_expected", "counts from one again", ACCEPT,
+           "m.kexec_count != a->n->foreign.kexec_count + a->r->cfg.generation",
+           "m.kexec_count != a->r->cfg.generation", world("test_generations")),
+    mutant("carry.nodes_dropped", "memblock is gone", SAVE,
+           "\tconst size_t carried = r->foreign.nr_nodes;\n", "\tconst size_t carried = 0;\n",
+           world("test_generations")),
+    mutant("carry.outgoing_same", "nobody compares", OUTGOING,
+           "carry_same(&foreign, &r->foreign),", "true,", world("test_outgoing")),
+)
+
+FINDING: Tuple[Mutant, ...] = (
+    mutant("carry.list_digest", "a list that changed", CARRY,
+           "\tif (kho_crc32c(0, f->extent, list_bytes(f->nr_extents)) != s->extents_crc32c)\n",
+           "\tif (0)\n", world("test_broken")),
+    mutant("carry.list_anywhere", "a list that is not preserved", CARRY,
+           "\n\t    !kho_map_covers(&h->map, s->extents_pa, list_bytes(s->nr_extents)))", "\n\t    0)",
+           read("test_carried")),
+    mutant("carry.list_any_order", "an order that it was not preserved with", CARRY,
+           " || in->order != e->order)", ")", read("test_carried")),
+    mutant("carry.list_beyond", "more than is preserved", CARRY,
+           "e->count &&\n\t       e->count <= in->count - (from >> (PAGE_SHIFT + in->order));", "e->count;",
+           read("test_carried")),
+    mutant("carry.list_twice", "memory that is listed twice", CARRY,
+           "\t\tif (e->pa < end || !preserved", "\t\tif (!preserved", read("test_carried")),
+    mutant("carry.blocks_digest", "a session that changed", CARRY,
+           "\tif (blocks_crc32c(f->luo.sessions_pa) != n->foreign.blocks_crc32c)\n", "\tif (0)\n",
+           world("test_broken")),
+    mutant("carry.file_blocks_digest", "a file that changed", CARRY,
+           "\t\t\t\tcrc = kho_crc32c(crc, files, PAGE_SIZE);\n", "", read("test_carried")),
+    mutant("carry.any_session_first", "another session taken for ours", CARRY,
+           " || strcmp(luo->sessions[0].name, RECORDS_SESSION))", ")", read("test_carried")),
+    mutant("carry.ours_not_alone", "a session lost behind ours", CARRY,
+           "!ours || ours->count != 1 ||", "!ours ||", read("test_carried")),
+    mutant("carry.any_flb_first", "another FLB taken for ours", CARRY,
+           "\tif (luo->nr_flbs > 1 && strcmp", "\tif (0 && strcmp", read("test_carried")),
+)
+
+LEAVING: Tuple[Mutant, ...] = (
+    mutant("left.not_busy", "pages that a unit still reads are used anew", CLAIM,
+           "\tn += add_left(r, h, &busy[n]);\n", "", world("test_generations")),
+    mutant("left.ring_forgotten", "the old queue is used anew", LEFT,
+           "\t\tif (s->gsts & VTD_GSTS_QIES)\n", "\t\tif (0)\n", world("test_generations")),
+    mutant("left.irt_forgotten", "the old interrupt remapping table is used anew", LEFT,
+           "\t\tif (s->gsts & VTD_GSTS_IRES)\n", "\t\tif (0)\n", world("test_generations")),
+    mutant("left.irt_half", "half of the table is used anew", LEFT,
+           "IRTE_BYTES << (FIELD_GET(VTD_IRTA_S, s->irta) + 1)", "IRTE_BYTES << FIELD_GET(VTD_IRTA_S, s->irta)",
+           world("test_generations")),
+    mutant("left.root_forgotten", "the old root table is used anew", LEFT,
+           "\t\tif (s->gsts & VTD_GSTS_RTPS)\n", "\t\tif (0)\n", world("test_generations")),
+    mutant("left.still_translating", "translation by tables that are used anew", LEFT,
+           "\t\terr = vtd_unit_disable_translation(&u->vtd);\n", "", Unit("test_model_left", "test_translating")),
+    mutant("left.at_what_is_preserved", "a wait written into preserved memory", CLAIM,
+           "\tcheck_left(h, busy, n);\n", "", world("test_points_at_data")),
+    mutant("claim.preserved_is_free", "preserved memory is used", CLAIM,
+           "\tfor (size_t i = 0; i < map->nr_ranges; i++)\n", "\tfor (size_t i = 1; i < map->nr_ranges; i++)\n",
+           world("test_generations")),
+)
+
+PLACES: Tuple[Mutant, ...] = (
+    mutant("window.initrd_overwritten", "the initrd is not in the way", WINDOW,
+           "\tadd_busy(&b, bi->initrd, bi->initrd_size);\n", "", parts("test_linux")),
+    mutant("window.array_overwritten", "the array is not in the way", WINDOW,
+           "\tadd_busy(&b, bi->kho_scratch, bi->kho_scratch_size);\n", "", parts("test_initrd")),
+    mutant("window.area_not_clear", "the next image over the initrd", WINDOW,
+           "e->size > r.len && is_clear(b, e))", "e->size > r.len)", parts("test_initrd")),
+    mutant("window.first_gap", "not the largest piece", WINDOW,
+           "\t\tif (gap.len > largest[0].len) {", "\t\tif (!largest[0].len) {", parts("test_places")),
+    mutant("window.across_the_middle", "a part across the middle", WINDOW,
+           "\ttake_gaps(b, e->addr, e->addr + half, piece);\n\ttake_gaps(b, e->addr + half, e->addr + 2 * half, piece);\n",
+           "\ttake_gaps(b, e->addr, e->addr + 2 * half, piece);\n", parts("test_turns")),
+    mutant("window.larger_area_unused", "always in one area", WINDOW,
+           "\tif (other.len > piece[0].len) {", "\tif (0) {", parts("test_two_areas")),
+    mutant("window.lopsided", "a small piece beside a large one", WINDOW,
+           "\tif (piece[0].len / MUCH_LARGER > piece[1].len) {", "\tif (0) {", parts("test_initrd")),
+)
+
+FOREIGNERS: Tuple[Mutant, ...] = READING + KEEPING + FINDING + LEAVING + PLACES
