@@ -7,9 +7,9 @@ state: own sources, own lists, own cache, all under the user's cache directory. 
 there and never installed.  The archive's address is the one the system uses already; only the suite
 name changes.
 
-    debs.py [--cached] [--refresh] [qemu] [ovmf] [qemu-11] [linux-source]
+    debs.py [--cached] [--refresh] [qemu] [ovmf] [qemu-11] [linux-source] [kexec-tools]
 
-prints one JSON object: what was asked for (all but the last, if nothing was) -> version, tree and
+prints one JSON object: what was asked for (all but the last two, if nothing was) -> version, tree and
 paths, or null when the system's own package is new enough.  --cached never goes to the network.
 Status 3: it cannot be had, with one sentence that says why.
 """
@@ -71,7 +71,11 @@ WANTED = {
     "linux-source": Wanted("linux-source", "linux-source-7.3", "trixie-backports",
                            ("bookworm", "trixie"), False, "usr/src/linux-source-7.3.tar.xz",
                            if_named=True),
+    # `kexec -s` for its guests; with every library, since they have none.
+    "kexec-tools": Wanted("kexec-tools", "kexec-tools", "{codename}", ("bookworm", "trixie"), True,
+                          "usr/sbin/kexec", own_libc_for=("bookworm", "trixie"), if_named=True),
 }
+PROGRAMS = ("qemu-system-x86", "kexec-tools")
 # What the boot matrix runs with.
 BY_DEFAULT = tuple(name for name, wanted in WANTED.items() if not wanted.if_named)
 
@@ -241,7 +245,7 @@ def environment(libraries: Sequence[str], own_loader: str) -> Dict[str, str]:
 def describe(wanted: Wanted, version: str, tree: Path) -> Dict[str, object]:
     """What a user of the tree needs to know, as it is printed."""
     found: Dict[str, object] = {"version": version, "tree": str(tree), "layout": LAYOUT}
-    if wanted.package == "qemu-system-x86":
+    if wanted.package in PROGRAMS:
         found["binary"] = str(tree / wanted.proof)
         found["data"] = [str(d) for d in (tree / "usr/share/qemu", tree / "usr/share/seabios")
                          if d.is_dir()]
@@ -280,6 +284,14 @@ def deb_field(deb: Path, field: str) -> str:
                           check=True).stdout.strip()
 
 
+def merge_usr(tree: Path) -> None:
+    """Programs under /usr, where packages of older releases still have them in /sbin."""
+    for name in ("bin", "sbin"):
+        if (tree / name).is_dir() and not (tree / name).is_symlink():
+            shutil.copytree(tree / name, tree / "usr" / name, symlinks=True, dirs_exist_ok=True)
+            shutil.rmtree(tree / name)
+
+
 def unpack(debs: List[Path], tree: Path) -> None:
     """All packages into one tree, which appears whole or not at all."""
     partial = tree.with_name(tree.name + ".partial")
@@ -288,6 +300,7 @@ def unpack(debs: List[Path], tree: Path) -> None:
     partial.mkdir(parents=True)
     for deb in debs:
         subprocess.run(["dpkg-deb", "-x", str(deb), str(partial)], check=True)
+    merge_usr(partial)
     partial.rename(tree)
 
 

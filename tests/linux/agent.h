@@ -14,6 +14,8 @@
  *	agent=send|receive	what to do
  *	agent_sessions=a,b	sessions to create or to retrieve; `baton` is the firmware's
  *	next= next_initrd= next_cmdline=	send: files for kexec_file_load(), the last two if wanted
+ *	next_by=kexec		send: Debian's program loads them (kexec -s), not we
+ *	agent_sleep=SSSS:BB:DD.F	send: put this function into D3hot before the jump
  *	agent_kho=on|off|none	receive: what is expected of this kernel.  off: it was started with kho=off,
  *				so the bytes are there and /dev/liveupdate is not; none: no handoff at all
  *	nic=live|stopped	receive, session baton: whether frames must keep arriving
@@ -141,6 +143,8 @@ struct pci_function {
 bool pci_open(struct pci_function *f, const char *bdf);
 bool pci_map_bar0(struct pci_function *f);
 uint16_t pci_command(const struct pci_function *f);
+/* Into power state 3 (D3hot), and say so. */
+void pci_sleep(const char *bdf);
 bool pci_set_command(const struct pci_function *f, uint16_t v);
 
 /* --- kexec.c --- */

@@ -91,7 +91,7 @@ def guest(agent: bytes, files: Optional[Mapping[str, bytes]] = None) -> bytes:
                 Entry("bin/busybox", REGULAR | 0o755, busybox()),
                 Entry("init", REGULAR | 0o755, INIT.encode()),
                 Entry("agent", REGULAR | 0o755, agent)]
-    entries += [Entry(name, REGULAR | 0o644, data) for name, data in (files or {}).items()]
+    entries += [Entry(name, REGULAR | 0o755, data) for name, data in (files or {}).items()]
     return archive(entries)
 
 

@@ -5,8 +5,10 @@
 #include <fcntl.h>
 #include <linux/kexec.h>
 #include <linux/reboot.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,22 +18,30 @@
 
 #define LOADED_AT	"Loaded 64bit kernel at "
 
-static bool load(const char *kernel, const char *initrd, const char *cmdline_file)
-{
-	static char cmdline[2048] = "";
-	const int kernel_fd = open(kernel, O_RDONLY | O_CLOEXEC);
-	const int initrd_fd = initrd ? open(initrd, O_RDONLY | O_CLOEXEC) : -1;
-	long len = cmdline_file ? file_read(cmdline_file, cmdline, sizeof(cmdline) - 1) : 0;
-	long err;
+static char cmdline[2048] = "";
 
-	if (!demand(kernel_fd >= 0, "%s: %s", kernel, strerror(errno)) ||
-	    !demand(!initrd || initrd_fd >= 0, "%s: %s", initrd, strerror(errno)) ||
-	    !demand(len >= 0, "%s: %s", cmdline_file, strerror(errno)))
+static bool read_cmdline(const char *file)
+{
+	long len = file ? file_read(file, cmdline, sizeof(cmdline) - 1) : 0;
+
+	if (!demand(len >= 0, "%s: %s", file, strerror(errno)))
 		return false;
 	while (len && (cmdline[len - 1] == '\n' || cmdline[len - 1] == ' '))
 		len--;
 	cmdline[len] = 0;
-	err = syscall(SYS_kexec_file_load, kernel_fd, initrd_fd, (unsigned long)len + 1, cmdline,
+	return true;
+}
+
+static bool load(const char *kernel, const char *initrd)
+{
+	const int kernel_fd = open(kernel, O_RDONLY | O_CLOEXEC);
+	const int initrd_fd = initrd ? open(initrd, O_RDONLY | O_CLOEXEC) : -1;
+	long err;
+
+	if (!demand(kernel_fd >= 0, "%s: %s", kernel, strerror(errno)) ||
+	    !demand(!initrd || initrd_fd >= 0, "%s: %s", initrd, strerror(errno)))
+		return false;
+	err = syscall(SYS_kexec_file_load, kernel_fd, initrd_fd, strlen(cmdline) + 1, cmdline,
 		      FILE_DEBUG | (initrd ? 0 : FILE_NO_INITRAMFS));
 	say("kexec_file_load=%s errno=%s", kernel, err ? strerrorname_np(errno) : "0");
 	return demand(!err, "kexec_file_load of %s: %s", kernel, strerror(errno));
@@ -47,14 +57,50 @@ static void say_address(void)
 		say("loaded_at=%.*s", (int)strcspn(line + strlen(LOADED_AT), " \n"), line + strlen(LOADED_AT));
 }
 
+/* With its own loader and libraries, which lie in the root directory. */
+static bool load_by_program(const char *kernel, const char *initrd)
+{
+	char append[sizeof(cmdline) + 32], initrd_option[64];
+	char *argv[] = { "ld.so", "--library-path", "/", "/kexec", "-s", "-l", (char *)kernel, append,
+			 initrd ? initrd_option : NULL, NULL };
+	int status = -1;
+	char loaded = 0;
+	pid_t pid;
+
+	snprintf(append, sizeof(append), "--command-line=%s", cmdline);
+	snprintf(initrd_option, sizeof(initrd_option), "--initrd=%s", initrd ?: "");
+	pid = fork();
+	if (!pid) {
+		execv("/ld.so", argv);
+		_exit(127);
+	}
+	if (!demand(pid > 0 && waitpid(pid, &status, 0) == pid, "kexec -s: %s", strerror(errno)))
+		return false;
+	file_read("/sys/kernel/kexec_loaded", &loaded, 1);
+	say("kexec_s=%s status=%d loaded=%c", kernel, status, loaded);
+	return demand(!status && loaded == '1', "kexec -s of %s ended with status %x", kernel, status);
+}
+
+static bool load_next(void)
+{
+	if (!demand(word("next"), "next= is missing") || !read_cmdline(word("next_cmdline")))
+		return false;
+	if (word_is("next_by", "kexec"))
+		return load_by_program(word("next"), word("next_initrd"));
+	if (!load(word("next"), word("next_initrd")))
+		return false;
+	say_address();
+	return true;
+}
+
 void kexec_next(void)
 {
 	const struct timespec drained = { .tv_nsec = 200000000 };
 
-	if (!demand(word("next"), "next= is missing") ||
-	    !load(word("next"), word("next_initrd"), word("next_cmdline")))
+	if (!load_next())
 		return;
-	say_address();
+	if (word("agent_sleep"))
+		pci_sleep(word("agent_sleep"));
 	klog_check(false);
 	say("ready=yes");
 	nanosleep(&drained, NULL);

@@ -38,6 +38,7 @@ class Tally:
 
     def __init__(self) -> None:
         self.passed = self.failed = self.skipped = 0
+        self.missing = False		# a package that was to be fetched
 
     def result(self, name: str, problems: Sequence[str], note: str = "") -> None:
         self.passed += not problems
@@ -69,10 +70,11 @@ class Bench:
 def perform(bench: Bench, kit: Kit, one: Run, tally: Tally) -> None:
     """Boot once and judge every check of the run."""
     directory = bench.out / one.name
-    spec = one.spec(kit, directory)
     try:
+        spec = one.spec(kit, directory)
         machine = q.choose(bench.qemus, spec.machine)
-    except q.Unsupported as reason:
+    except (q.Unsupported, debs.Unavailable) as reason:
+        tally.missing |= isinstance(reason, debs.Unavailable)
         for name in one.names():
             tally.skip(name, str(reason))
         return
@@ -95,10 +97,17 @@ def check_abi(kernels: Mapping[str, Mapping[str, str]], tally: Tally) -> None:
 
 def without_kernels(chosen: Sequence[Run], reason: str) -> int:
     tally = Tally()
+    tally.missing = True
     for name in [ABI, *(n for one in chosen for n in one.names())]:
         tally.skip(name, reason)
     tally.close()
-    return run.PASS if os.environ.get("ALLOW_SKIP") == "1" else run.MISSING
+    return status(tally)
+
+
+def status(tally: Tally) -> int:
+    if tally.failed:
+        return run.FAIL
+    return run.MISSING if tally.missing and os.environ.get("ALLOW_SKIP") != "1" else run.PASS
 
 
 def get_kernels(chosen: Sequence[Run]) -> Mapping[str, Mapping[str, str]]:
@@ -125,7 +134,7 @@ def check(options: argparse.Namespace, chosen: Sequence[Run]) -> int:
     for one in chosen:
         perform(bench, kit, one, tally)
     tally.close()
-    return run.FAIL if tally.failed else run.PASS
+    return status(tally)
 
 
 def main(argv: Optional[List[str]] = None) -> int:

@@ -62,3 +62,34 @@ bool pci_set_command(const struct pci_function *f, uint16_t v)
 	return demand(pwrite(f->config, &v, sizeof(v), PCI_COMMAND) == sizeof(v),
 		      "the command register of %s cannot be written: %s", f->bdf, strerror(errno));
 }
+
+/* PCI Local Bus 3.0, 6.7; PCI Bus Power Management 1.2, 3.2.4 "PMCSR". */
+#define CAPABILITIES	0x34
+#define CAPABILITY_PM	0x01
+#define PMCSR		4
+#define PMCSR_STATE	3
+
+static uint8_t config_byte(const struct pci_function *f, unsigned at)
+{
+	uint8_t v = 0;
+
+	return pread(f->config, &v, 1, at) == 1 ? v : 0;
+}
+
+void pci_sleep(const char *bdf)
+{
+	struct pci_function f;
+	unsigned at, left = 48;
+	uint8_t v;
+
+	if (!pci_open(&f, bdf))
+		return;
+	for (at = config_byte(&f, CAPABILITIES); at && config_byte(&f, at) != CAPABILITY_PM && left; left--)
+		at = config_byte(&f, at + 1);
+	if (!demand(at, "%s has no power management", bdf))
+		return;
+	v = config_byte(&f, at + PMCSR) | PMCSR_STATE;
+	demand(pwrite(f.config, &v, 1, at + PMCSR) == 1, "PMCSR of %s: %s", bdf, strerror(errno));
+	say("slept=%s state=%u", bdf, config_byte(&f, at + PMCSR) & PMCSR_STATE);
+	close(f.config);
+}

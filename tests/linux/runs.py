@@ -9,6 +9,7 @@ from typing import Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import agent_log
 import initramfs
+import kexec_tool
 import qemu as q
 import run
 import signing
@@ -113,6 +114,8 @@ def linux_spec(kit: Kit, directory: Path, first: Guest, machine: q.Machine, next
                **more: object) -> run.Spec:
     """A machine that starts Linux with an agent that hands over to next_files["next"]."""
     words = ["next=/next", "next_cmdline=/next_cmdline"]
+    if kexec_tool.PROGRAM in next_files:
+        words.append("next_by=kexec")
     if "next_initrd" in next_files:
         words.append("next_initrd=/next_initrd")
     kernel = started(directory, kit, first, next_files, first.cmdline(*sender_words(*words)))
@@ -406,7 +409,8 @@ BATON: Tuple[Run, ...] = (
 
 
 def linux_to_baton(name: str, first: Guest, machine: q.Machine, generations: int = 2,
-                   then: Optional[Guest] = None, more: Sequence[Check] = (), sign: bool = False) -> Run:
+                   then: Optional[Guest] = None, more: Sequence[Check] = (), sign: bool = False,
+                   by_program: bool = False) -> Run:
     """Linux starts baton.efi with kexec_file_load(); with @then Baton goes on to Linux."""
     last = generations if then is None else generations - 1
     keys = {"generations": str(generations), "frames": str(100 * generations), "rate": str(RATE),
@@ -416,7 +420,8 @@ def linux_to_baton(name: str, first: Guest, machine: q.Machine, generations: int
 
     def spec(kit: Kit, directory: Path) -> run.Spec:
         files = {"next": signing.signed(kit.image, directory / "inputs") if sign else kit.image.read_bytes(),
-                 "next_cmdline": " ".join(f"{k}={v}" for k, v in keys.items()).encode()}
+                 "next_cmdline": " ".join(f"{k}={v}" for k, v in keys.items()).encode(),
+                 **(kexec_tool.files() if by_program else {})}
         if then is not None:
             words = receiver_words(f"baton,{SESSIONS}", *REGIONS, "nic=live", f"agent_frames={MORE_FRAMES}")
             files["next_initrd"] = initramfs.for_firmware(
@@ -437,6 +442,11 @@ def baton_passed(seen: Seen) -> List[str]:
     return [] if seen.outcome.status == run.PASS else [seen.outcome.sentence]
 
 
+def slept(seen: Seen) -> List[str]:
+    state = seen.send.value("state", "slept")
+    return [] if state == "3" else [f"the NIC's power state before the jump: {state}"]
+
+
 def firmware_to_signed(name: str) -> Run:
     """Firmware starts a signed image, which hands over to itself."""
     def spec(kit: Kit, directory: Path) -> run.Spec:
@@ -451,6 +461,9 @@ THROUGH: Tuple[Run, ...] = (
     linux_to_baton("linux_to_baton", PLAIN, WITH_NIC, more=(Check("with_5_levels", five_levels),)),
     linux_to_baton("linux_to_baton.iommu_2_cpus", Guest("iommu"), replace(WITH_NIC, processors=2, iommu=VTD),
                    more=(Check("iommu_left_on", iommu_left_on),)),
+    # With Debian's program, and a NIC that must be woken first.
+    linux_to_baton("linux_to_baton.kexec_s", Guest(words=(f"agent_sleep={q.NIC_BDF}",)), WITH_NIC,
+                   more=(Check("nic_slept", slept),), by_program=True),
     linux_to_baton("linux_to_baton.signed", PLAIN, replace(WITH_NIC, cpu="qemu64"), sign=True),
     firmware_to_signed("signed_baton"),
     linux_to_baton("linux_to_baton_to_linux", PLAIN, WITH_NIC, then=PLAIN),
