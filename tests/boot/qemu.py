@@ -141,10 +141,11 @@ class Machine:
 
 @dataclass(frozen=True)
 class Kernel:
-    """A bzImage that SeaBIOS starts, in place of what is on the disk."""
+    """A bzImage that is started in place of what is on the disk."""
     image: Path
     initrd: Path
     cmdline: str
+    uefi: bool = False		# by OVMF, else by SeaBIOS
 
 
 @dataclass(frozen=True)
@@ -262,15 +263,15 @@ def option_path(path: Path) -> str:
 
 def start_options(firmware: Firmware, machine: Machine, files: Files) -> List[str]:
     """What the machine starts: a kernel at once, or firmware with a disk to boot from."""
+    flash = ["-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={option_path(firmware.code)}",
+             "-drive", f"if=pflash,unit=1,format=raw,file={option_path(files.variables)}"]
     if files.kernel:
-        return ["-kernel", str(files.kernel.image), "-initrd", str(files.kernel.initrd),
-                "-append", files.kernel.cmdline]
+        return [*(flash if files.kernel.uefi else ()), "-kernel", str(files.kernel.image),
+                "-initrd", str(files.kernel.initrd), "-append", files.kernel.cmdline]
     disk = ("ide-hd,drive=boot,bus=ide.0" if machine.disk == "ahci"
             else f"virtio-blk-pci,drive=boot,addr={DISK_SLOT:#x}")
-    return ["-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={option_path(firmware.code)}",
-            "-drive", f"if=pflash,unit=1,format=raw,file={option_path(files.variables)}",
-            # What is written goes nowhere: AHCI disks cannot be read-only.
-            "-drive", f"if=none,id=boot,format=raw,snapshot=on,file={option_path(files.disk)}",
+    # What is written goes nowhere: AHCI disks cannot be read-only.
+    return [*flash, "-drive", f"if=none,id=boot,format=raw,snapshot=on,file={option_path(files.disk)}",
             "-device", f"{disk},bootindex=0"]
 
 

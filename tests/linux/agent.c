@@ -38,6 +38,22 @@ static unsigned long long kernel_address(void)
 	return code ? strtoull(code, NULL, 16) : 0;
 }
 
+/* The framebuffer as boot_params tell it (Linux include/uapi/linux/screen_info.h). */
+static void say_screen(void)
+{
+	static uint8_t page[4096];
+	uint16_t width, height;
+	uint32_t base;
+
+	if (!demand(file_read("/sys/kernel/boot_params/data", page, sizeof(page)) == sizeof(page),
+		    "boot_params cannot be read"))
+		return;
+	memcpy(&width, page + 0x12, sizeof(width));
+	memcpy(&height, page + 0x14, sizeof(height));
+	memcpy(&base, page + 0x18, sizeof(base));
+	say("screen=%02x width=%u height=%u base=%x", page[0x0f], width, height, base);
+}
+
 static void introduce(void)
 {
 	struct timespec up = { 0 };
@@ -94,6 +110,7 @@ static void receive(void)
 	const bool none = word_is("agent_kho", "none"), off = word_is("agent_kho", "off") || none;
 	const bool found = klog_find("KHO: found kexec handover data");
 
+	say_screen();
 	say("found_handover_data=%s", found ? "yes" : "no");
 	demand(found != none, "the kernel says that it found%s handover data", found ? "" : " no");
 	handoff_look();

@@ -85,6 +85,7 @@ class Guest:
     kho: str = "on"
     kaslr: bool = False
     words: Sequence[str] = ()
+    uefi: bool = False		# as the first kernel: started by OVMF
 
     def cmdline(self, *more: str) -> str:
         iommu = IOMMU_WORDS if self.flavour == "iommu" else ()
@@ -107,7 +108,7 @@ def started(directory: Path, kit: Kit, guest: Guest, files: Mapping[str, bytes],
     inputs.mkdir(parents=True, exist_ok=True)
     initrd = inputs / "initrd"
     initrd.write_bytes(initramfs.guest(kit.agent, files))
-    return q.Kernel(kit.kernel(guest.flavour), initrd, cmdline)
+    return q.Kernel(kit.kernel(guest.flavour), initrd, cmdline, guest.uefi)
 
 
 def linux_spec(kit: Kit, directory: Path, first: Guest, machine: q.Machine, next_files: Mapping[str, bytes],
@@ -314,6 +315,23 @@ def notices(reason: str) -> Problems:
     return problems
 
 
+def told_of_efi(times: int) -> Problems:
+    """How many of the kernels found EFI's tables.  What is wrong with them is in the log, which is checked."""
+    def problems(seen: Seen) -> List[str]:
+        found = len(re.findall(r"\] efi: EFI v\d", seen.outcome.console))
+        return [] if found == times else [f"{found} kernels found EFI tables, expected {times}"]
+    return problems
+
+
+SCREEN_EFI = "70"		# orig_video_isVGA: a linear framebuffer that firmware left
+
+
+def screen_told(seen: Seen) -> List[str]:
+    facts = seen.receive.one("screen") or {}
+    whole = facts.get("screen") == SCREEN_EFI and "0" not in (facts["width"], facts["height"], facts["base"])
+    return [] if whole else [f"the framebuffer in boot_params: {facts}"]
+
+
 PASSED = Check("passes", agent_passed)
 SENT = Check("is_sent", agent_sent)
 
@@ -361,7 +379,8 @@ BATON_RELEASE = r"baton-0.1"	# VERSION of the Makefile
 
 def baton_to_linux(name: str, generations: int = 2, guest: Guest = PLAIN, machine: Optional[q.Machine] = None,
                    stopped: bool = False, config: Optional[Mapping[str, str]] = None,
-                   sender_frames: int = SENDER_FRAMES, checks: Optional[Sequence[Check]] = None) -> Run:
+                   sender_frames: int = SENDER_FRAMES, checks: Optional[Sequence[Check]] = None,
+                   more: Sequence[Check] = ()) -> Run:
     """Firmware, Baton, and Linux in place of the last generation, frames arriving all the while."""
     hops = generations - 1
     off = guest.kho == "off"
@@ -384,11 +403,14 @@ def baton_to_linux(name: str, generations: int = 2, guest: Guest = PLAIN, machin
         wanted.append(Check("nic_stopped", nic_stopped))
     else:
         wanted.append(Check("stream", stream_went_on))
-    return Run(name, (guest.flavour,), spec, (Check("baton", baton_reports(hops)), *(checks or wanted)))
+    return Run(name, (guest.flavour,), spec, (Check("baton", baton_reports(hops)), *(checks or wanted), *more))
 
 
 BATON: Tuple[Run, ...] = (
-    baton_to_linux("baton_to_linux"),
+    baton_to_linux("baton_to_linux", more=(Check("efi_not_told", told_of_efi(0)),)),
+    baton_to_linux("baton_to_linux.efi_first", config={"efi": "first"},
+                   machine=q.Machine(memory="2G", display="bochs-display"),
+                   more=(Check("efi", told_of_efi(1)), Check("screen", screen_told))),
     baton_to_linux("baton_to_linux.generation_2", generations=4),
     baton_to_linux("baton_to_linux.igb_scalable", config={"mode": "scalable"},
                    machine=q.Machine(nic="igb", memory="2G", iommu={"aw-bits": "48", "scalable": "on"})),
@@ -410,11 +432,11 @@ BATON: Tuple[Run, ...] = (
 
 def linux_to_baton(name: str, first: Guest, machine: q.Machine, generations: int = 2,
                    then: Optional[Guest] = None, more: Sequence[Check] = (), sign: bool = False,
-                   by_program: bool = False) -> Run:
+                   by_program: bool = False, config: Optional[Mapping[str, str]] = None) -> Run:
     """Linux starts baton.efi with kexec_file_load(); with @then Baton goes on to Linux."""
     last = generations if then is None else generations - 1
     keys = {"generations": str(generations), "frames": str(100 * generations), "rate": str(RATE),
-            "exit": "qemu", "faults": "yes", **SLOW}
+            "exit": "qemu", "faults": "yes", **SLOW, **(config or {})}
     if then is not None:
         keys.update({"handoff_to": "linux", "linux_kho": "yes"})
 
@@ -467,6 +489,8 @@ THROUGH: Tuple[Run, ...] = (
     linux_to_baton("linux_to_baton.signed", PLAIN, replace(WITH_NIC, cpu="qemu64"), sign=True),
     firmware_to_signed("signed_baton"),
     linux_to_baton("linux_to_baton_to_linux", PLAIN, WITH_NIC, then=PLAIN),
+    linux_to_baton("linux_to_baton_to_linux.efi_relay", Guest(uefi=True), WITH_NIC, generations=3, then=PLAIN,
+                   config={"efi": "relay"}, more=(Check("efi", told_of_efi(2)),)),
     linux_to_baton("linux_to_baton_to_linux.iommu_2_generations", Guest("iommu"),
                    replace(WITH_NIC, processors=2, iommu=VTD), generations=3, then=PLAIN),
 )
