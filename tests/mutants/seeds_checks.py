@@ -416,7 +416,7 @@ RUNS: Tuple[Mutant, ...] = (
            "kernel/machine/iommu_bringup.c", "ALIGN_UP(r->limit + 1, PAGE_SIZE) - base);",
            "ALIGN_DOWN(r->limit, PAGE_SIZE) - base);", Judged(RMRR_LARGE)),
     mutant("rmrr.claimed", "F18: the region is given out as free memory",
-           "kernel/handover/accept.c", "\tn += iommu_rmrr_ranges(r->mmu, &busy[n]);\n", "",
+           "kernel/handover/claim.c", "\tn += iommu_rmrr_ranges(r->mmu, &busy[n]);\n", "",
            Judged(RMRR_ABSENT)),
 )
 

@@ -22,7 +22,7 @@ TOOLS: Tuple[Mutant, ...] = (
            "if (!kho_map_covers(&d->h.map, table, PAGE_SIZE))", "if (!table)",
            Tool("Written.test_all_at_once")),
     mutant("dump.region_not_covered", "K6: a reserve_mem region that is not preserved", MEMBLOCK,
-           "if (!r.size || !kho_map_covers(map, r.start, r.size))", "if (!r.size)",
+           "if (!r.size || !kho_map_covers(map, r.start, r.size))", "if (!r.size || !map->nr_ranges)",
            Tool("Linux.test_region_not_preserved")),
     mutant("dump.image_overlaps", "bytes that the image has twice", IMAGE,
            "if (runs[i].pa - runs[i - 1].pa < runs[i - 1].len)", "if (runs[i].pa < runs[i - 1].pa)",

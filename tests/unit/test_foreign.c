@@ -216,6 +216,28 @@ static void test_report(void **state)
 			 ARRAY_SIZE(linux_flbs) + ARRAY_SIZE(linux_reserve_mem) + 1);
 }
 
+static struct kho_folio_ser *folios(void);
+
+/* foreign.digest_of_holes: in the middle and at the end, as zeros */
+static void test_holes(void **state)
+{
+	const uint64_t size = linux_memfds[0].size;
+	uint32_t crc = 0;
+
+	(void)state;
+	folios()[3].head = folios()[4].head = folios()[15].head = 0;
+	for (uint64_t at = 0; at < size; at++) {
+		const uint64_t page = at / PAGE_SIZE;
+		const bool hole = page == 3 || page == 4 || page == 15;
+		const uint8_t byte = hole ? 0 : (0xa001 + at / 8) * 0x9e3779b97f4a7c15 >> at % 8 * 8;
+
+		crc = kho_crc32c(crc, &byte, 1);
+	}
+	accept();
+	expect_line("file session=alpha-vm token=0x1 handler=memfd-v2 size=%llu pages=13 pos=0 seals=0x0 crc32c=%08x",
+		    (ull)size, crc);
+}
+
 /* ---- what it is refused for -------------------------------------------------------------------- */
 
 static void put(paddr_t pa, const void *p, size_t len)
@@ -636,6 +658,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_report, setup),
+		cmocka_unit_test_setup(test_holes, setup),
 		cmocka_unit_test_setup(test_bad, setup),
 		cmocka_unit_test_setup(test_names, setup),
 		cmocka_unit_test_setup(test_stray_node, setup),

@@ -149,9 +149,17 @@ static void change_a_file(const struct corrupt_place *p)
 	session_block();
 }
 
+/* As if the handoff had been written without it. */
+static void lose_a_node(const struct corrupt_place *p)
+{
+	(void)p;
+	world_run()->foreign.nr_nodes++;
+}
+
 static void test_outgoing(void **state)
 {
-	static void (*const breaks[])(const struct corrupt_place *) = { drop_a_session, change_a_file };
+	static void (*const breaks[])(const struct corrupt_place *) = {
+		drop_a_session, change_a_file, lose_a_node };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(breaks); i++) {
