@@ -10,7 +10,7 @@ FRAMES      ?= 20000
 DURATION    ?=
 QEMU        ?=
 OVMF        ?=
-MEM         ?= 1G
+MEM         ?=
 ACCEL       ?= tcg
 PLAN        ?= handover
 V           ?= 0
@@ -260,7 +260,7 @@ help:
 	@echo "make clean      remove build/"
 	@echo
 	@echo "Variables (defaults): NIC=$(NIC) (or several: e1000e,igb) GENERATIONS=$(GENERATIONS) RATE=$(RATE) FRAMES=$(FRAMES)"
-	@echo "  DURATION= (seconds; sets FRAMES = RATE x DURATION) QEMU= OVMF= MEM=$(MEM)"
+	@echo "  DURATION= (seconds; sets FRAMES = RATE x DURATION) QEMU= OVMF= MEM= (1G; 2G with handoff_to=linux)"
 	@echo "  ACCEL=$(ACCEL) (or kvm) PLAN=$(PLAN) V=0 (1 shows commands)"
 
 include bench.mk fuzz.mk linux.mk mutants.mk

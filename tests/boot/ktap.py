@@ -12,6 +12,7 @@ ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[@-Z\\-_]")
 BANNER = re.compile(r"Baton \S")
 PLAN = re.compile(r"1\.\.(\d+)\s*(?:#.*)?$")
 RESULT = re.compile(r"(not )?ok\s+(\d+)\s+(?:- )?([^\s#]+)?\s*(?:#\s*(.*))?$")
+LEFT = re.compile(r"Baton ends here: .* (\d+) checks failed; now to Linux")
 VERDICT = re.compile(r"VERDICT: (PASS|FAIL|REFUSED) \(([0-9A-Fa-f]+)h\)\s*(.*)$")
 PAIR = re.compile(r"(\w+)=(\S+)")
 
@@ -82,6 +83,12 @@ class Report:
     def verdict(self) -> Optional[Verdict]:
         """The last one counts; more than one is a problem."""
         return self.verdicts[-1] if self.verdicts else None
+
+    @property
+    def left(self) -> Optional[int]:
+        """Checks that had failed when Baton went over to a Linux; None: it did not."""
+        found = [int(m[1]) for m in map(LEFT.match, self.comments) if m]
+        return found[-1] if found else None
 
     def failures(self) -> List[str]:
         """Every failed or missing result, by generation."""

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Boot Baton once in QEMU with the frame sender on the wire, and say how it ended.
 
-    run.py [--image FILE] [--out DIR] [--sender FILE] [--timeout S] [key=value ...]
+    run.py [--image FILE] [--out DIR] [--sender FILE] [--timeout S] [--linux FOLDER] [key=value ...]
 
 Words of the form key=value go into baton.cfg as they are.  The environment gives the rest, with
 the names and defaults of `make help`.  The status is the run's: 0 pass, 1 fail, 2 bad usage or
@@ -311,8 +311,8 @@ def code_of_exit(returncode: int) -> Optional[int]:
     return code if returncode == 2 * code + 1 and code in STATUS_OF_CODE else None
 
 
-def conclude(why: str, returncode: int, verdict: Optional[ktap.Verdict],
-             qemu_words: str) -> Tuple[int, Optional[int], str]:
+def conclude(why: str, returncode: int, verdict: Optional[ktap.Verdict], qemu_words: str,
+             left: Optional[int] = None) -> Tuple[int, Optional[int], str]:
     """Status, verdict code and sentence (docs/design.md, "How failures end")."""
     code = code_of_exit(returncode) if why == "exit" else None
     if verdict and code is not None and verdict.code != code:
@@ -326,6 +326,11 @@ def conclude(why: str, returncode: int, verdict: Optional[ktap.Verdict],
         return STATUS_OF_CODE.get(verdict.code, FAIL), verdict.code, verdict.sentence
     if code is not None:
         return FAIL, code, f"QEMU was left with {code:02x}h, but no verdict line was printed"
+    if left is not None and (returncode == 0 or why != "exit"):
+        words = f"Baton handed over to Linux, {left} of its checks failed"
+        if why != "exit":
+            return TIMEOUT, None, f"{words}; Linux did not end in time"
+        return FAIL if left else PASS, None, f"{words}; what Linux made of it is on the console"
     if why == "stopped":
         return TIMEOUT, None, "stopped where nothing more could come"
     if why == "timeout":
@@ -352,14 +357,14 @@ def judge(spec: Spec, why: str, returncode: int, console: Console, directory: Pa
           seconds: float) -> Outcome:
     report = ktap.parse(console.text)
     status, code, sentence = conclude(why, returncode, report.verdict,
-                                      first_line(directory / "qemu.log"))
+                                      first_line(directory / "qemu.log"), report.left)
     outcome = Outcome(status, sentence, directory, seconds, code, report, console.text,
                       read_json(directory / "frames.json"),
                       stream_window=console.stream_window(), ended=why)
     trace = directory / "trace.log"
     if trace.exists():
         outcome.trace = trace.read_text(encoding="utf-8", errors="replace")
-    if status == PASS:
+    if status == PASS and report.verdict:
         wrong = report.failures() + report.problems()
         for wire, _ in enumerate(spec.machine.nics() if spec.sender else []):
             disagreement = counts_disagree(report, read_json(directory / f"{wire_name(wire)}.json"),
@@ -384,12 +389,24 @@ def number(name: str, default: int, least: int = 1) -> int:
     return int(text)
 
 
-def spec_from_environment(words: Sequence[str], timeout: float) -> Spec:
+LINUX_FILES = ("bzImage", "initrd", "cmdline")
+
+
+def linux_files(folder: Path) -> Dict[str, bytes]:
+    """What is there of the files for a Linux, as the disk has them."""
+    if not (folder / LINUX_FILES[0]).is_file():
+        raise Usage(f"{folder} has no {LINUX_FILES[0]}")
+    return {f"baton/{name}": (folder / name).read_bytes()
+            for name in LINUX_FILES if (folder / name).is_file()}
+
+
+def spec_from_environment(words: Sequence[str], timeout: float, linux: Optional[Path] = None) -> Spec:
     rate = number("RATE", 4000)
     duration = number("DURATION", 0, 0)
     frames = rate * duration if duration else number("FRAMES", 20000)
     config = {"plan": os.environ.get("PLAN") or "handover",
-              "generations": str(number("GENERATIONS", 3))}
+              "generations": str(number("GENERATIONS", 3)),
+              **({"handoff_to": "linux"} if linux else {})}
     for word in words:
         key, sep, value = word.partition("=")
         if not sep or not re.fullmatch(r"[a-z_]+", key):
@@ -402,11 +419,12 @@ def spec_from_environment(words: Sequence[str], timeout: float) -> Spec:
     rate = int(config.pop("rate", rate))
     frames = int(config.pop("frames", frames))
     nics = (os.environ.get("NIC") or "e1000e").split(",")
-    machine = q.Machine(nic=None if nics[0] == "none" else nics[0], more_nics=tuple(nics[1:]), memory=os.environ.get("MEM") or "1G",
+    machine = q.Machine(nic=None if nics[0] == "none" else nics[0], more_nics=tuple(nics[1:]),
+                        memory=os.environ.get("MEM") or ("2G" if config.get("handoff_to") == "linux" else "1G"),
                         accel=os.environ.get("ACCEL") or "tcg")
     sender = config["plan"] == "handover" and config.get("traffic") != "loopback"
     return Spec(machine=machine, config=config, rate=rate, frames=frames, sender=sender,
-                timeout=timeout)
+                timeout=timeout, files=linux_files(linux) if linux else {})
 
 
 def choose_qemu(machine: q.Machine) -> q.Qemu:
@@ -451,12 +469,14 @@ def main(argv: Optional[List[str]] = None) -> int:
     parser.add_argument("--out", type=Path, default=top / "build/run")
     parser.add_argument("--sender", type=Path, default=top / "build/tools/frames")
     parser.add_argument("--timeout", type=float, default=DEFAULT_TIMEOUT)
+    parser.add_argument("--linux", type=Path, metavar="FOLDER",
+                        help="hand over to the bzImage in there, with initrd and cmdline if they are there")
     parser.add_argument("config", nargs="*", metavar="key=value")
     options = parser.parse_args(argv)
     # SIGTERM ends the run as Ctrl-C does, through the same clean-up.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        spec = spec_from_environment(options.config, options.timeout)
+        spec = spec_from_environment(options.config, options.timeout, options.linux)
         for path in (options.image, options.sender):
             if not path.is_file():
                 raise q.Missing(f"{path} is not there; run make first")

@@ -59,6 +59,29 @@ class Statuses(unittest.TestCase):
         self.check(run.FAIL, "verdict", -15, verdict(0x10, "PASS"))
         self.assertIsNone(run.conclude("verdict", -15, verdict(0x18), "words")[1])
 
+    def test_over_to_linux(self):
+        """Without a verdict, what Baton said last counts."""
+        for why, returncode, failed, status in (("exit", 0, 0, run.PASS), ("exit", 0, 2, run.FAIL),
+                                                ("timeout", -15, 0, run.TIMEOUT),
+                                                ("exit", 1, 0, run.QEMU_FAILED)):
+            got = run.conclude(why, returncode, None, "words", failed)
+            self.assertEqual(got[0], status)
+        self.assertEqual(run.conclude("exit", 0, None, "words", None)[0], run.TIMEOUT)
+        said = ("# Baton ends here: generation 1, 1 hand overs to itself, 3 checks failed; now to Linux, "
+                "DMA goes on\n")
+        self.assertEqual(run.ktap.parse(said).left, 3)
+        self.assertIsNone(run.ktap.parse("# Baton\n").left)
+
+    def test_linux_folder(self):
+        with tempfile.TemporaryDirectory() as folder, mock.patch.dict(os.environ, {"MEM": ""}):
+            with self.assertRaises(run.Usage):
+                run.spec_from_environment([], 1, Path(folder))
+            (Path(folder) / "bzImage").write_bytes(b"k")
+            spec = run.spec_from_environment([], 1, Path(folder))
+            self.assertEqual(dict(spec.files), {"baton/bzImage": b"k"})
+            self.assertEqual((spec.config["handoff_to"], spec.machine.memory), ("linux", "2G"))
+            self.assertEqual(run.spec_from_environment([], 1).machine.memory, "1G")
+
 
 class Counts(unittest.TestCase):
     report = ktap.parse("# stream 1: good=20000 refused=7\n")
