@@ -318,6 +318,8 @@ def notices(reason: str) -> Problems:
 def told_of_efi(times: int) -> Problems:
     """How many of the kernels found EFI's tables.  What is wrong with them is in the log, which is checked."""
     def problems(seen: Seen) -> List[str]:
+        if not seen.receive.lines:
+            return ["no kernel was heard"]
         found = len(re.findall(r"\] efi: EFI v\d", seen.outcome.console))
         return [] if found == times else [f"{found} kernels found EFI tables, expected {times}"]
     return problems
