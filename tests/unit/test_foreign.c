@@ -378,24 +378,50 @@ static void test_names(void **state)
 		assert_true(*p == '\n' || (*p >= ' ' && *p < 0x7f));
 }
 
-/* foreign.stray_baton_node: what is ours is not taken for another's */
-static void test_stray_node(void **state)
+/* Another handoff in the place of Linux's: every other page of so many, and these sub-nodes. */
+static void lay_own(size_t scattered, const struct kho_subnode *nodes, size_t n)
 {
-	const paddr_t fdt = mem_alloc_pages(0), blob = mem_alloc_pages(0);
-	const struct kho_subnode node = { .name = NODE_NAME, .pa = blob, .size = 8 };
-	struct kho_scratch scratch = { .nr = ARRAY_SIZE(linux_scratch) };
+	const paddr_t fdt = mem_alloc_pages(0);
+	static struct kho_scratch scratch;
 	struct kho_radix radix;
 	size_t used;
 
-	(void)state;
+	scratch.nr = ARRAY_SIZE(linux_scratch);
 	memcpy(scratch.entry, linux_scratch, sizeof(linux_scratch));
 	assert_int_equal(kho_radix_init(&radix, &scratch), 0);
 	assert_int_equal(kho_preserve(&radix, fdt, 0), 0);
-	assert_int_equal(kho_preserve(&radix, blob, 0), 0);
-	assert_int_equal(kho_tree_write(mem_ptr(fdt), PAGE_SIZE, radix.root, &node, 1, &used), 0);
+	for (size_t i = 0; i < n; i++)
+		assert_int_equal(kho_preserve(&radix, nodes[i].pa, 0), 0);
+	for (size_t i = 0; i < scattered; i++)
+		assert_int_equal(kho_preserve(&radix, KEEP_END - 2 * (i + 1) * PAGE_SIZE, 0), 0);
+	assert_int_equal(kho_tree_write(mem_ptr(fdt), PAGE_SIZE, radix.root, nodes, n, &used), 0);
 	bi.kho_fdt = fdt;
+}
+
+/* foreign.stray_baton_node: what is ours is not taken for another's */
+static void test_stray_node(void **state)
+{
+	const struct kho_subnode node = { .name = NODE_NAME, .pa = mem_alloc_pages(0), .size = 8 };
+
+	(void)state;
+	lay_own(0, &node, 1);
 	assert_int_equal(read_it(), -EBADMSG);
 	assert_string_equal(why.what, "baton node");
+}
+
+/* foreign.nothing_but_memory: without sessions and release, and with more pieces than are listed */
+static void test_scattered(void **state)
+{
+	(void)state;
+	lay_own(100, NULL, 0);
+	accept();
+	expect_line("preserved order=0 chunks=101");
+	expect_line("extents=101 shown=64 pages=101");
+	expect_line("release=unknown kexec_count=0 liveupdate_num=0");
+	assert_int_equal(lines(), ARRAY_SIZE(linux_scratch) + 1 + 64 + 1 + 1);
+	assert_int_equal(f.nr_extents, 100);		/* all but the root FDT */
+	assert_int_equal(f.nr_nodes, 0);
+	assert_int_equal(f.luo.nr_sessions, 0);
 }
 
 /* ---- handed on ----------------------------------------------------------------------------------- */
@@ -662,6 +688,7 @@ int main(void)
 		cmocka_unit_test_setup(test_bad, setup),
 		cmocka_unit_test_setup(test_names, setup),
 		cmocka_unit_test_setup(test_stray_node, setup),
+		cmocka_unit_test_setup(test_scattered, setup),
 		cmocka_unit_test_setup(test_handed_on, setup),
 		cmocka_unit_test_setup(test_carried, setup),
 		cmocka_unit_test_setup(test_same, setup),
