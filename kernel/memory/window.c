@@ -132,7 +132,7 @@ static int choose_parts(const struct boot_info *bi, struct window *w, struct kho
 		piece[0] = other;
 		piece[1] = whole[0];
 	}
-	if (!piece[1].len)
+	if (!piece[0].len || !piece[1].len)
 		return kho_refuse(why, -ENOMEM, "scratch area", "is full", own->addr, own->size);
 	w->next = piece[0].base;
 	w->half = piece[0].len;

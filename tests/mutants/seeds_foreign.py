@@ -167,6 +167,8 @@ PLACES: Tuple[Mutant, ...] = (
            "\tif (other.len > piece[0].len) {", "\tif (0) {", parts("test_two_areas")),
     mutant("window.lopsided", "a small piece beside a large one", WINDOW,
            "\tif (piece[0].len / MUCH_LARGER > piece[1].len) {", "\tif (0) {", parts("test_initrd")),
+    mutant("window.empty_part", "no room for the next image", WINDOW,
+           "\tif (!piece[0].len || !piece[1].len)\n", "\tif (!piece[1].len)\n", parts("test_places")),
 )
 
 FOREIGNERS: Tuple[Mutant, ...] = READING + KEEPING + FINDING + LEAVING + PLACES
