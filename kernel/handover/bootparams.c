@@ -609,9 +609,9 @@ int bootparams_read(const void *zero_page, const struct phys_reader *rd, struct 
 	if (!err)
 		err = read_setup_data(&w);
 	if (!err)
-		err = read_initrd(&w);
-	if (!err)
 		err = read_efi_info(&w);
+	if (!err)
+		err = read_initrd(&w);	/* by the map that all had their say in */
 	if (!err)
 		read_framebuffer(&w);
 	return err;

@@ -59,6 +59,10 @@ READING: Tuple[Mutant, ...] = (
     mutant("foreign.initrd_endless", "an initrd without bound", BOOTPARAMS,
            "\tif (bytes > INITRD_MAX || !in_ram(w, pa, bytes))", "\tif (!in_ram(w, pa, bytes))",
            Unit("test_bootparams", "test_initrd")),
+    mutant("foreign.initrd_by_e820_alone", "an initrd in memory of the firmware", BOOTPARAMS,
+           "\tif (!err)\n\t\terr = read_efi_info(&w);\n\tif (!err)\n\t\terr = read_initrd(&w);",
+           "\tif (!err)\n\t\terr = read_initrd(&w);\n\tif (!err)\n\t\terr = read_efi_info(&w);",
+           Unit("test_bootparams", "test_initrd_of_firmware")),
 )
 
 KEEPING: Tuple[Mutant, ...] = (

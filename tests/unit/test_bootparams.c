@@ -744,6 +744,26 @@ static const void *strict_at(void *ctx, paddr_t pa, uint64_t len)
 	return mem_ptr(pa);
 }
 
+/* bootparams.read.initrd_in_runtime_memory: what the EFI map takes away is no RAM for the initrd either */
+static void test_initrd_of_firmware(void **state)
+{
+	const struct descriptor efi = { 6, 0, MIB(3), 0, 1, BIT64(63) | BIT64(3), 0 };
+	struct bootparams_in in = input();
+
+	(void)state;
+	fresh();
+	memcpy(mem_ptr(EFI_MAP), &efi, sizeof(efi));
+	in.efi_systab = MIB(3) + 24;
+	in.efi_memmap = EFI_MAP;
+	in.efi_memmap_size = in.efi_memdesc_size = sizeof(efi);
+	in.initrd = MIB(2);
+	in.initrd_size = MIB(1);
+	build(&in);
+	assert_int_equal(read_into(0)->initrd_size, MIB(1));
+	in.initrd_size++;
+	build_and_read_refused(&in, "boot_params: the initrd at 0x200000 (0x100001 bytes) is not in RAM, or larger than 1 GiB");
+}
+
 static void test_random_damage(void **state)
 {
 	static struct boot_info bi;
@@ -909,6 +929,7 @@ int main(void)
 		cmocka_unit_test(test_no_kho_no_cmdline_no_screen),
 		cmocka_unit_test(test_more_than_128_entries),
 		cmocka_unit_test(test_initrd),
+		cmocka_unit_test(test_initrd_of_firmware),
 		cmocka_unit_test(test_broken_e820),
 		cmocka_unit_test(test_too_many_ranges),
 		cmocka_unit_test(test_setup_data_list),
