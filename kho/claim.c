@@ -53,8 +53,8 @@ int kho_claim(struct kho_claims *c, paddr_t pa, uint64_t len)
 	return 0;
 }
 
-static int claim_named(struct kho_reader *r, const char *what, paddr_t pa, uint64_t len,
-		       struct kho_refusal *why)
+int kho_claim_range(struct kho_reader *r, const char *what, paddr_t pa, uint64_t len,
+		    struct kho_refusal *why)
 {
 	switch (kho_claim(&r->claims, pa, len)) {
 	case 0:
@@ -73,7 +73,7 @@ static int claim_pages_of(struct kho_reader *r, const char *what, paddr_t pa, ui
 {
 	const paddr_t base = ALIGN_DOWN(pa, PAGE_SIZE);
 
-	return claim_named(r, what, base, ALIGN_UP(pa + len, PAGE_SIZE) - base, why);
+	return kho_claim_range(r, what, base, ALIGN_UP(pa + len, PAGE_SIZE) - base, why);
 }
 
 int kho_reader_init(struct kho_reader *r, const struct kho_handoff *h, const struct kho_limits *lim,
@@ -104,7 +104,7 @@ int kho_claim_chunk(struct kho_reader *r, const char *what, paddr_t pa, unsigned
 		return -EBADMSG;
 	if (!kho_map_chunk(r->map, pa, &o))
 		return kho_refuse(why, -EBADMSG, what, "does not begin a preserved chunk", pa, 0);
-	err = claim_named(r, what, pa, PAGE_SIZE << o, why);
+	err = kho_claim_range(r, what, pa, PAGE_SIZE << o, why);
 	if (!err)
 		*order = o;
 	return err;

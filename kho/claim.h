@@ -34,6 +34,11 @@ struct kho_reader {
 int kho_reader_init(struct kho_reader *r, const struct kho_handoff *h, const struct kho_limits *lim,
 		    struct kho_range *work, size_t max, struct kho_refusal *why);
 
+/* Claim preserved bytes, wherever they begin, as part of @what and of nothing else.
+ * Return: 0; -ELOOP claimed before, -ENOSPC; both with @why. */
+int kho_claim_range(struct kho_reader *r, const char *what, paddr_t pa, uint64_t len,
+		    struct kho_refusal *why);
+
 /**
  * kho_claim_chunk() - may this chunk be read, as part of @what and of nothing else?
  * @r:     reader

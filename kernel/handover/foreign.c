@@ -200,7 +200,19 @@ static int read_metadata(struct reading *w, struct kho_refusal *why)
 	return 0;
 }
 
-static int read_memblock(const struct reading *w, struct kho_refusal *why)
+/* Memory of its own, or it would go with what is written anew, or be read more than once. */
+static int read_region(struct reading *w, const struct kho_region *r, struct kho_refusal *why)
+{
+	const int err = kho_claim_range(&w->reader, "reserve_mem region", r->start, r->size, why);
+
+	if (err)
+		return err;
+	kprintf("# foreign: reserve_mem name=%s at=0x%llx size=%llu crc32c=%08x\n", word_of(r->name).text,
+		(ull)r->start, (ull)r->size, kho_crc32c(0, mem_ptr(r->start), r->size));
+	return 0;
+}
+
+static int read_memblock(struct reading *w, struct kho_refusal *why)
 {
 	const struct kho_subnode *n = kho_tree_find(&w->h->tree, KHO_NODE_MEMBLOCK);
 	struct kho_region r;
@@ -213,9 +225,7 @@ static int read_memblock(const struct reading *w, struct kho_refusal *why)
 	while (!err) {
 		err = kho_memblock_next(fdt, &w->h->map, &node, &r, why);
 		if (!err)
-			kprintf("# foreign: reserve_mem name=%s at=0x%llx size=%llu crc32c=%08x\n",
-				word_of(r.name).text, (ull)r.start, (ull)r.size,
-				kho_crc32c(0, mem_ptr(r.start), r.size));
+			err = read_region(w, &r, why);
 	}
 	return err == -ENOENT ? 0 : err;
 }

@@ -53,6 +53,8 @@ READING: Tuple[Mutant, ...] = (
            Unit("test_crc32c", "test_zeros")),
     mutant("foreign.region_version", "reserve_mem of another version", "kho/memblock.c",
            "\tif (!kho_fdt_compatible(fdt, *node, REGION_COMPATIBLE))", "\tif (0)", read("test_bad")),
+    mutant("foreign.region_shared", "reserve_mem in what is written anew", FOREIGN,
+           "\tif (err)\n\t\treturn err;\n\tkprintf(\"# foreign: reserve_mem", "\tif (err == 1)\n\t\treturn err;\n\tkprintf(\"# foreign: reserve_mem", read("test_bad")),
     mutant("foreign.initrd_anywhere", "an initrd that is not RAM", BOOTPARAMS,
            "\tif (bytes > INITRD_MAX || !in_ram(w, pa, bytes))", "\tif (bytes > INITRD_MAX)",
            Unit("test_bootparams", "test_initrd")),

@@ -298,6 +298,19 @@ static void region_elsewhere(void)
 	put(find(MEMBLOCK_PA, (const char *)&at, 8), &to, 8);
 }
 
+/* Regions whose memory is something else as well, or outlives what it is part of. */
+static void move_region(paddr_t to, uint64_t size)
+{
+	put(find(MEMBLOCK_PA, (const char *)&linux_reserve_mem[1].start, 8), &to, 8);
+	put(find(MEMBLOCK_PA, (const char *)&linux_reserve_mem[1].size, 8), &size, 8);
+}
+
+static void region_in_region(void) { move_region(linux_reserve_mem[0].start + 64, 64); }
+static void region_in_root_fdt(void) { move_region(linux_data.fdt_pa + PAGE_SIZE - 64, 64); }
+static void region_in_luo(void) { move_region(LUO_PA, 32); }
+static void region_in_flb_page(void) { move_region(luo()->flbs_pa, PAGE_SIZE); }
+static void region_in_file(void) { move_region(linux_folios[0].pfn << PAGE_SHIFT, PAGE_SIZE); }
+static void region_beside_region(void) { move_region(linux_reserve_mem[1].start + 64, 64); }
 static void folio_not_preserved(void) { folios()[3].head = FIELD_PREP(KHO_FOLIO_PFN, KEEP >> PAGE_SHIFT); }
 static void folio_twice(void) { folios()[3].head = folios()[2].head; }
 static void folio_is_a_block(void) { folios()[3].head = FIELD_PREP(KHO_FOLIO_PFN, luo()->flbs_pa >> PAGE_SHIFT); }
@@ -331,6 +344,12 @@ static const struct {
 	{ "foreign.unknown_handler", unknown_handler, NULL, NULL },
 	{ "foreign.region_v2", region_version, "reserve_mem region", "is not compatible with reserve-mem-v1" },
 	{ "foreign.region_not_preserved", region_elsewhere, "reserve_mem region", "is not preserved" },
+	{ "foreign.region_in_another", region_in_region, "reserve_mem region", "is named twice" },
+	{ "foreign.region_in_the_root_fdt", region_in_root_fdt, "reserve_mem region", "is named twice" },
+	{ "foreign.region_in_the_luo_blob", region_in_luo, "reserve_mem region", "is named twice" },
+	{ "foreign.region_in_the_flb_page", region_in_flb_page, "reserve_mem region", "is named twice" },
+	{ "foreign.region_in_a_file", region_in_file, "reserve_mem region", "is named twice" },
+	{ "foreign.region_of_part_of_a_page", region_beside_region, NULL, NULL },
 	{ "foreign.sessions_not_preserved", luo_elsewhere, "session block", "does not begin a preserved chunk" },
 	{ "foreign.sessions_are_no_ram", luo_in_a_hole, "session block", "is not RAM" },
 	{ "foreign.sessions_in_scratch", luo_in_scratch, "session block", "lies in scratch" },
