@@ -36,7 +36,7 @@ FLIPS_CFLAGS := -std=gnu11 -O2 -g -fno-omit-frame-pointer -ffunction-sections -f
 FLIPS_SRC := $(SRC_LIB) tests/host/arena.c $(wildcard tests/flips/*.c) kernel/config.c \
 	kernel/console/printf.c kernel/handover/accept.c kernel/handover/bootparams.c \
 	kernel/handover/carry.c kernel/handover/cpio.c kernel/handover/foreign.c kernel/handover/kexec.c \
-	kernel/handover/node.c kernel/handover/outgoing.c \
+	kernel/handover/next.c kernel/handover/node.c kernel/handover/outgoing.c \
 	kernel/handover/payload.c \
 	kernel/handover/picture.c \
 	kernel/handover/prove.c kernel/handover/records.c \

@@ -27,6 +27,9 @@ bool efi_config_collect(const struct efi_env *env, struct baton_config *cfg,
  * or cannot be read, or the kernel is none that can be started. */
 bool efi_linux_files(const struct efi_env *env, struct boot_info *bi, char *why, size_t size);
 
+/* Give their memory back, when firmware is not left after all. */
+void efi_drop_linux_files(const struct efi_env *env, struct boot_info *bi);
+
 /* The PCI function that holds the volume or network we were booted from. */
 void efi_boot_device(const struct efi_env *env, struct boot_info *bi);
 

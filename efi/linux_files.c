@@ -44,6 +44,7 @@ static EFI_STATUS read_file(const struct efi_env *env, EFI_FILE_HANDLE file, str
 						  (size + PAGE_SIZE - 1) / PAGE_SIZE, &pa);
 	if (status != EFI_SUCCESS)
 		return status;
+	*out = (struct boot_file){ .pa = pa, .len = size };
 	while (done < size) {
 		UINTN part = size - done;
 
@@ -54,7 +55,6 @@ static EFI_STATUS read_file(const struct efi_env *env, EFI_FILE_HANDLE file, str
 			return EFI_END_OF_FILE;
 		done += part;
 	}
-	*out = (struct boot_file){ .pa = pa, .len = size };
 	return EFI_SUCCESS;
 }
 
@@ -111,4 +111,12 @@ bool efi_linux_files(const struct efi_env *env, struct boot_info *bi, char *why,
 		return false;
 	}
 	return true;
+}
+
+void efi_drop_linux_files(const struct efi_env *env, struct boot_info *bi)
+{
+	for (unsigned i = 0; i < BOOT_FILES; i++)
+		if (bi->file[i].len)
+			env->BootServices->FreePages(bi->file[i].pa,
+						     (bi->file[i].len + PAGE_SIZE - 1) / PAGE_SIZE);
 }

@@ -38,6 +38,7 @@ void efi_printf(const struct efi_env *env, const char *fmt, ...)
 /* A refusal while firmware is still in charge touches nothing and goes back to it. */
 static EFI_STATUS refuse(const struct efi_env *env, enum verdict_code code, const char *why)
 {
+	efi_drop_linux_files(env, &boot_info);
 	efi_printf(env, "VERDICT: REFUSED (%02xh) %s\n", code, why);
 	if (config.exit == EXIT_QEMU)
 		verdict_debug_exit(code);
@@ -161,6 +162,7 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *st, uint64_t entry_tsc)
 	efi_tables(&env, bi);
 	if (!count_down(&env, config.countdown)) {
 		efi_printf(&env, "Key pressed: back to firmware.\n");
+		efi_drop_linux_files(&env, bi);
 		return EFI_ABORTED;
 	}
 	efi_disconnect_nics(&env, &config, bi);

@@ -51,6 +51,7 @@ struct boot_file {
 #define BOOT_EFI_MAP_MAX	KIB(8)
 struct boot_efi_relay {
 	paddr_t systab;		/* 0: there is none */
+	bool too_large;		/* there was some, which is not kept */
 	uint32_t desc_size;
 	uint32_t map_len, setup_len;	/* bytes */
 	uint8_t map[BOOT_EFI_MAP_MAX];

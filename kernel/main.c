@@ -5,6 +5,7 @@
 #include "kernel/console/console.h"
 #include "kernel/handover/adopt.h"
 #include "kernel/handover/corrupt.h"
+#include "kernel/handover/next.h"
 #include "kernel/handover/receive.h"
 #include "kernel/handover/save.h"
 #include "kernel/machine/apic.h"
@@ -199,7 +200,7 @@ static void find_units(struct run *r)
 		verdict_end(VERDICT_NO_VTD,
 			    "mode=scalable: vtd%zu has no scalable mode with second-stage tables (ECAP.SMTS, ECAP.SSTS); use mode=legacy",
 			    without);
-	if (!r->bi->from_uefi)	/* ECAM from here; generation 0 has touched nothing yet */
+	if (!r->bi->from_uefi)	/* ECAM from here; after UEFI nothing has been touched yet */
 		verdict_set_fence(fence_everything);
 }
 
@@ -293,11 +294,9 @@ static void start_port(struct run *r, size_t fn)
 		     p->control->rx.entries, (unsigned long long)p->control->rx.ring_iova);
 }
 
-/* Before anything is touched: a Linux that cannot be started at the end need not be waited for. */
+/* Before any device is touched: a Linux that cannot be started at the end need not be waited for. */
 static void check_linux(struct run *r)
 {
-	char cmdline[BOOT_CMDLINE_MAX];
-	struct kexec_image image;
 	const char *why;
 	int err = 0;
 
@@ -309,15 +308,10 @@ static void check_linux(struct run *r)
 		err = payload_unpack(span_of(mem_ptr(r->bi->initrd), r->bi->initrd_size), &r->payload,
 				     &why);
 	if (!err)
-		err = handover_linux_image(r, cmdline, &image, &why);
-	if (!err)
-		err = kexec_check(r->bi, &r->window, &image, &why);
+		err = next_check_linux(r, &why);
 	if (err)
 		verdict_end(err == -ENOMEM ? VERDICT_MEMORY : VERDICT_CONFIG, "Linux cannot be started: %s",
 			    why);
-	platform_log("linux: bzImage %llu KiB, initrd %llu KiB, command line \"%s\"",
-		     (unsigned long long)image.file.len >> 10,
-		     (unsigned long long)image.initrd.len >> 10, cmdline);
 }
 
 static void take_memory(struct run *r, const struct kho_handoff *received)

@@ -41,9 +41,7 @@ static bool may_digest(const struct adoption *a, const struct node_digest_ser *d
 		return kho_map_covers(&a->kho.map, pa, PAGE_SIZE);
 	if (pa != d->pa)
 		return false;
-	return kho_map_covers(&a->kho.map, pa, PAGE_SIZE) ||
-	       kho_map_overlaps_node(&a->kho.map, pa, PAGE_SIZE) ||
-	       pa == a->kho.data.scratch_pa;
+	return kho_map_covers(&a->kho.map, pa, PAGE_SIZE) || pa == a->kho.data.scratch_pa;
 }
 
 static void check_addresses(const struct adoption *a)
@@ -82,8 +80,6 @@ static void check_digests_complete(const struct adoption *a)
 {
 	const struct kho_subnode *meta = kho_tree_find(&a->kho.tree, KHO_NODE_METADATA);
 
-	for (size_t i = 0; i < a->kho.map.nr_nodes; i++)
-		need_digest(a, "radix node", a->kho.map.nodes[i]);
 	need_digest(a, "root FDT", a->kho.data.fdt_pa);
 	need_digest(a, "scratch array", a->kho.data.scratch_pa);
 	need_digest(a, "results page", a->n->results_pa);
@@ -98,6 +94,11 @@ static void check_metadata(const struct adoption *a)
 	struct kho_metadata m;
 	struct kho_refusal why;
 
+	if (prove_radix_crc32c(&a->kho.map) != a->n->radix_crc32c) {
+		kho_refuse(&why, -EBADMSG, "radix tree", "changed since it was written",
+			   a->kho.tree.radix_root, a->n->radix_crc32c);
+		adoption_refuse(&why);
+	}
 	if (!bad)
 		bad = prove_digests(a->n, NODE_DIGEST_HEADER, NULL, NULL);
 	if (bad) {

@@ -157,6 +157,8 @@ static const char *bzimage_fault(struct span f, const struct bzimage *b, int *er
 		return "the image's setup header has a length that cannot be";
 	if (b->setup_bytes >= f.len || b->pm_len < 16ULL * get32(f, BP_SYSSIZE))
 		return "the image is truncated: its protected-mode part is missing or cut";
+	if (b->pref >= MEMMAP_LIMIT)
+		return "the image asks for an address that cannot be";
 	if (align & (align - 1))
 		return "the image asks for an alignment that is no power of two";
 	if (b->init_size < b->pm_len)
@@ -547,7 +549,8 @@ static void read_framebuffer(const struct world *w)
 static void keep_for_relay(struct boot_efi_relay *relay, paddr_t systab, struct span map,
 			   uint32_t desc_size)
 {
-	if (!relay->setup_len || map.len > sizeof(relay->map))
+	relay->too_large = !relay->setup_len || map.len > sizeof(relay->map);
+	if (relay->too_large)
 		return;
 	memcpy(relay->map, map.p, map.len);
 	relay->map_len = (uint32_t)map.len;
@@ -566,7 +569,8 @@ static int read_efi_info(const struct world *w)
 	int err;
 
 	bi->efi_systab = bi->efi_relay.systab = 0;
-	if (get32(z, BP_EFI_SIGNATURE) != EFI_SIGNATURE_64)
+	/* A Linux that keeps no map for others signs an empty one. */
+	if (get32(z, BP_EFI_SIGNATURE) != EFI_SIGNATURE_64 || !bytes)
 		return 0;
 	if (!systab || get32(z, BP_EFI_MEMDESC_VERSION) != EFI_MEMDESC_VERSION ||
 	    bytes > EFI_MEMMAP_MAX)
@@ -602,6 +606,7 @@ int bootparams_read(const void *zero_page, const struct phys_reader *rd, struct 
 	bi->nr_map = 0;
 	bi->has_kho = false;
 	bi->efi_relay.setup_len = 0;
+	bi->efi_relay.too_large = false;
 	bi->rsdp = get64(w.zero_page, BP_ACPI_RSDP_ADDR);
 	err = read_e820_table(&w);
 	if (!err)

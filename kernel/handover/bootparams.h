@@ -9,7 +9,9 @@
 
 #define BOOTPARAMS_SIZE		4096
 #define BOOTPARAMS_MAX_E820	128	/* entries in the zero page itself */
-#define BOOTPARAMS_SETUP_EFI	4	/* type of a setup_data node (Linux asm/setup_data.h) */
+/* Types of setup_data nodes (Linux asm/setup_data.h): one that is not looked into, EFI. */
+#define BOOTPARAMS_SETUP_NONE	0
+#define BOOTPARAMS_SETUP_EFI	4
 #define BZIMAGE_ENTRY64		0x200	/* 64-bit entry, from the load address */
 
 /* What a bzImage-like file says about itself (Linux Documentation/arch/x86/boot.rst). */

@@ -4,12 +4,113 @@
 #include <string.h>
 
 #include "errno.h"
+#include "kernel/handover/prove.h"
 #include "kernel/handover/records.h"
+#include "kernel/memory/scratch.h"
 #include "kho/crc32c.h"
 #include "kho/iommu_abi.h"
 #include "platform/mem.h"
 
-#define MAX_LISTED	32768		/* extents: what a reader has room for */
+/* What a reader has room for besides what is ours. */
+#define OWN_EXTENTS	2048
+#define MAX_LISTED	(PROVE_MAX_EXTENTS - OWN_EXTENTS)
+#define OWN_NODES	3
+#define OWN_FDT_BYTES	512		/* of three sub-nodes, names included */
+#define OWN_FLBS	1
+#define MAX_BLOBS	MIB(1)		/* of carried sub-nodes together: digested in every blackout */
+
+/* ---- taking, in generation 0 ------------------------------------------------------------------- */
+
+/* What every kernel writes anew. */
+static bool is_replaced(const struct kho_subnode *n)
+{
+	return !strcmp(n->name, KHO_NODE_LUO) || !strcmp(n->name, KHO_NODE_METADATA) ||
+	       !strcmp(n->name, NODE_NAME);
+}
+
+static void take_nodes(const struct kho_tree *t, struct foreign *f)
+{
+	f->nr_nodes = 0;
+	for (size_t i = t->nr; i-- > 0;)	/* the FDT has the newest first */
+		if (!is_replaced(&t->node[i]))
+			f->node[f->nr_nodes++] = t->node[i];
+}
+
+/* Chunks that lie in @gone, all of them: they are of no use to anybody once this handoff is written anew. */
+static size_t without(const struct kho_extent *e, const struct kho_range *gone, struct kho_extent out[2])
+{
+	const uint64_t chunk = PAGE_SIZE << e->order, len = kho_extent_len(e);
+	const uint64_t from = gone->base > e->pa ? ALIGN_UP(gone->base - e->pa, chunk) : 0;
+	const uint64_t end = gone->base + gone->len > e->pa ?
+			     ALIGN_DOWN(MIN(gone->base + gone->len - e->pa, len), chunk) : 0;
+	size_t n = 0;
+
+	if (from >= end) {
+		out[0] = *e;
+		return 1;
+	}
+	if (from)
+		out[n++] = (struct kho_extent){ e->pa, from / chunk, e->order };
+	if (end < len)
+		out[n++] = (struct kho_extent){ e->pa + end, (len - end) / chunk, e->order };
+	return n;
+}
+
+static int take_extents(const struct kho_map *m, const struct kho_range *replaced, size_t nr_replaced,
+			struct foreign *f, struct kho_refusal *why)
+{
+	const size_t max = m->nr_extents + nr_replaced;
+	struct kho_extent *list[2] = { scratch_new(max * sizeof(*list[0])), scratch_new(max * sizeof(*list[0])) };
+	size_t n = m->nr_extents;
+
+	if (!list[0] || !list[1])
+		return kho_refuse(why, -ENOMEM, "scratch", "is too small to read the handoff", 0, max);
+	memcpy(list[0], m->extents, n * sizeof(*list[0]));
+	for (size_t k = 0; k < nr_replaced; k++) {
+		const struct kho_extent *from = list[k % 2];
+		struct kho_extent *to = list[(k + 1) % 2];
+		size_t kept = 0;
+
+		for (size_t i = 0; i < n; i++)
+			kept += without(&from[i], &replaced[k], &to[kept]);
+		n = kept;
+	}
+	f->extent = list[nr_replaced % 2];
+	f->nr_extents = n;
+	return 0;
+}
+
+/* What could not be written beside ours is refused here, and not after the stream. */
+static int check_room(const struct kho_handoff *h, const struct foreign *f, struct kho_refusal *why)
+{
+	uint64_t blobs = 0;
+
+	for (size_t i = 0; i < f->nr_nodes; i++)
+		blobs += f->node[i].size;
+	if (f->nr_extents > MAX_LISTED)
+		return kho_refuse(why, -ENOSPC, "preserved memory", "is in more pieces than can be handed on", 0,
+				  f->nr_extents);
+	if (f->nr_nodes + OWN_NODES > KHO_MAX_SUBNODES ||
+	    h->tree.fdt_bytes + OWN_FDT_BYTES > KHO_FDT_BYTES)
+		return kho_refuse(why, -ENOSPC, "root FDT", "has no room for our sub-nodes", h->data.fdt_pa,
+				  f->nr_nodes);
+	if (f->luo.nr_flbs + OWN_FLBS > KHO_MAX_FLBS)
+		return kho_refuse(why, -ENOSPC, "FLB page", "has no room for ours", f->luo.flbs_pa,
+				  f->luo.nr_flbs);
+	if (blobs > MAX_BLOBS)
+		return kho_refuse(why, -ENOSPC, "sub-nodes", "have more than 1 MiB of data to be handed on", 0,
+				  blobs);
+	return 0;
+}
+
+int carry_take(const struct kho_handoff *h, const struct kho_range *replaced, size_t nr_replaced,
+	       struct foreign *f, struct kho_refusal *why)
+{
+	const int err = take_extents(&h->map, replaced, nr_replaced, f, why);
+
+	take_nodes(&h->tree, f);
+	return err ? err : check_room(h, f, why);
+}
 
 /* ---- writing ----------------------------------------------------------------------------------- */
 
@@ -48,6 +149,16 @@ static uint32_t blocks_crc32c(paddr_t first)
 	return crc;
 }
 
+/* Everything of theirs that is handed on where it is but the data itself. */
+static uint32_t carried_crc32c(const struct foreign *f)
+{
+	uint32_t crc = blocks_crc32c(f->luo.sessions_pa);
+
+	for (size_t i = 0; i < f->nr_nodes; i++)
+		crc = kho_crc32c(crc, mem_ptr(f->node[i].pa), f->node[i].size);
+	return crc;
+}
+
 static int preserve_extent(const struct kho_extent *e, struct kho_radix *radix)
 {
 	int err = 0;
@@ -65,7 +176,7 @@ int carry_write(const struct foreign *f, paddr_t list, struct kho_radix *radix, 
 		.liveupdate_num = f->liveupdate_num, .kexec_count = f->kexec_count,
 		.nr_extents = (uint32_t)f->nr_extents, .extents_pa = f->nr_extents ? list : 0,
 		.extents_crc32c = kho_crc32c(0, f->extent, list_bytes(f->nr_extents)),
-		.blocks_crc32c = blocks_crc32c(f->luo.sessions_pa),
+		.carried_crc32c = carried_crc32c(f),
 	};
 	if (!f->nr_extents)
 		return 0;
@@ -142,8 +253,8 @@ static int read_sessions(const struct node *n, const struct kho_luo *luo, struct
 	f->luo.sessions_pa = ours->next_pa;
 	f->luo.flbs++;
 	f->luo.nr_flbs -= luo->nr_flbs != 0;
-	if (blocks_crc32c(f->luo.sessions_pa) != n->foreign.blocks_crc32c)
-		return kho_refuse(why, -EBADMSG, "foreign session", "changed since it was handed over",
+	if (carried_crc32c(f) != n->foreign.carried_crc32c)
+		return kho_refuse(why, -EBADMSG, "foreign session or sub-node", "changed since it was handed over",
 				  f->luo.sessions_pa, f->luo.nr_sessions);
 	return 0;
 }
@@ -155,7 +266,7 @@ int carry_read(const struct kho_handoff *h, const struct node *n, const struct k
 
 	*f = (struct foreign){
 		.liveupdate_num = n->foreign.liveupdate_num, .kexec_count = n->foreign.kexec_count };
-	foreign_nodes(&h->tree, f);
+	take_nodes(&h->tree, f);
 	err = read_list(h, n, f, why);
 	return err ? err : read_sessions(n, luo, f, why);
 }

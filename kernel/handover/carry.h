@@ -6,6 +6,17 @@
 #include "kernel/handover/foreign.h"
 #include "kernel/handover/node.h"
 #include "kho/radix.h"
+#include "kho/read.h"
+
+/**
+ * carry_take() - what of a handoff of another kernel is to be carried on
+ * @replaced: pages that every kernel writes anew, [@nr_replaced]
+ * @f:        LUO is set; extents, in scratch, and sub-nodes are added
+ *
+ * Return: 0; -ENOMEM scratch; -ENOSPC it cannot be written beside what is ours; with @why.
+ */
+int carry_take(const struct kho_handoff *h, const struct kho_range *replaced, size_t nr_replaced,
+	       struct foreign *f, struct kho_refusal *why);
 
 /* Order of the pages that the list of @f takes; nothing is listed if there are no extents. */
 unsigned carry_list_order(const struct foreign *f);

@@ -6,16 +6,16 @@
 #include "kernel/memory/scratch.h"
 #include "kernel/report/verdict.h"
 
-/* Its queue will be written to. */
-static void check_left(const struct kho_handoff *h, const struct keep_range *left, size_t n)
+/* A queue will be written to. */
+static void check_queues(const struct kho_handoff *h, const struct keep_range *queue, size_t n)
 {
 	struct kho_refusal why;
 
 	for (size_t i = 0; i < n; i++)
-		if (kho_map_overlaps(&h->map, left[i].base, left[i].len) ||
-		    kho_scratch_overlaps(&h->scratch, left[i].base, left[i].len)) {
-			kho_refuse(&why, -EBADMSG, "remapping unit", "still points at memory that is handed over",
-				   left[i].base, left[i].len);
+		if (kho_map_overlaps(&h->map, queue[i].base, queue[i].len) ||
+		    kho_scratch_overlaps(&h->scratch, queue[i].base, queue[i].len)) {
+			kho_refuse(&why, -EBADMSG, "remapping unit", "has its queue in memory that is handed over",
+				   queue[i].base, queue[i].len);
 			adoption_refuse(&why);
 		}
 }
@@ -26,9 +26,9 @@ static size_t add_left(const struct run *r, const struct kho_handoff *h, struct 
 
 	if (r->cfg.generation)
 		return 0;	/* its queues and tables are preserved */
-	n = iommu_left_ranges(r->mmu, busy);
-	check_left(h, busy, n);
-	return n;
+	n = iommu_left_queues(r->mmu, busy);
+	check_queues(h, busy, n);
+	return n + iommu_left_tables(r->mmu, &busy[n]);
 }
 
 void handover_claim(const struct run *r, const struct kho_handoff *h)

@@ -5,6 +5,7 @@
 
 #include "errno.h"
 #include "kernel/console/console.h"
+#include "kernel/handover/carry.h"
 #include "kernel/handover/node.h"
 #include "kernel/handover/prove.h"
 #include "kernel/handover/records.h"
@@ -16,9 +17,9 @@
 #include "kho/metadata.h"
 #include "platform/mem.h"
 
-#define MAX_CLAIMS	32768
+#define MAX_CLAIMS	PROVE_MAX_EXTENTS
 #define MAX_FOLIOS	65536		/* runs, of one file */
-#define MAX_SHOWN	64		/* extents of preserved memory that are listed */
+#define MAX_SHOWN	1024		/* extents of preserved memory that are listed: 5 s at 115200 baud */
 #define MAX_REPLACED	4		/* root FDT, LUO blob, kexec-metadata, FLB page */
 
 struct reading {
@@ -91,6 +92,13 @@ static uint32_t memfd_crc32c(const struct kho_memfd *m, uint64_t *pages)
 	return kho_crc32c_zeros(crc, m->size - at);
 }
 
+/* Handlers of the series: the file is a device, or what it reaches. */
+static bool is_device(const struct kho_file *file)
+{
+	return !strcmp(file->compatible, KHO_VFIO_PCI_COMPATIBLE) ||
+	       !strcmp(file->compatible, KHO_IOMMUFD_COMPATIBLE);
+}
+
 static int read_file(struct reading *w, const struct kho_session *s, const struct kho_file *file,
 		     struct kho_refusal *why)
 {
@@ -103,7 +111,10 @@ static int read_file(struct reading *w, const struct kho_session *s, const struc
 	if (strcmp(file->compatible, KHO_MEMFD_COMPATIBLE)) {
 		kprintf("# foreign: file session=%s token=0x%llx handler=%s data=0x%llx unread\n",
 			session.text, (ull)file->token, handler.text, (ull)file->data);
-		return 0;
+		return !is_device(file) ? 0 :
+		       kho_refuse(why, -EOPNOTSUPP, "file of vfio or iommufd",
+				  "keeps another kernel's devices running: not implemented", file->data,
+				  file->token);
 	}
 	err = kho_memfd_read(&w->reader, file->data, &m, why);
 	if (err)
@@ -230,68 +241,6 @@ static int read_memblock(struct reading *w, struct kho_refusal *why)
 	return err == -ENOENT ? 0 : err;
 }
 
-/* What every kernel writes anew. */
-static bool is_replaced(const struct kho_subnode *n)
-{
-	return !strcmp(n->name, KHO_NODE_LUO) || !strcmp(n->name, KHO_NODE_METADATA) ||
-	       !strcmp(n->name, NODE_NAME);
-}
-
-void foreign_nodes(const struct kho_tree *t, struct foreign *f)
-{
-	f->nr_nodes = 0;
-	for (size_t i = t->nr; i-- > 0;)	/* the FDT has the newest first */
-		if (!is_replaced(&t->node[i]))
-			f->node[f->nr_nodes++] = t->node[i];
-}
-
-/* ---- what is preserved again ------------------------------------------------------------------- */
-
-/* Chunks that lie in @gone, all of them: they are of no use to anybody once this handoff is written anew. */
-static size_t without(const struct kho_extent *e, const struct kho_range *gone, struct kho_extent out[2])
-{
-	const uint64_t chunk = PAGE_SIZE << e->order, len = kho_extent_len(e);
-	const uint64_t from = gone->base > e->pa ? ALIGN_UP(gone->base - e->pa, chunk) : 0;
-	const uint64_t end = gone->base + gone->len > e->pa ?
-			     ALIGN_DOWN(MIN(gone->base + gone->len - e->pa, len), chunk) : 0;
-	size_t n = 0;
-
-	if (from >= end) {
-		out[0] = *e;
-		return 1;
-	}
-	if (from)
-		out[n++] = (struct kho_extent){ e->pa, from / chunk, e->order };
-	if (end < len)
-		out[n++] = (struct kho_extent){ e->pa + end, (len - end) / chunk, e->order };
-	return n;
-}
-
-static int keep_extents(const struct reading *w, struct kho_refusal *why)
-{
-	const struct kho_map *m = &w->h->map;
-	const size_t max = m->nr_extents + w->nr_replaced;
-	struct kho_extent *list[2] = { scratch_new(max * sizeof(*list[0])), scratch_new(max * sizeof(*list[0])) };
-	size_t n = m->nr_extents;
-
-	if (!list[0] || !list[1])
-		return kho_refuse(why, -ENOMEM, "scratch", "is too small to read the handoff", 0,
-				  max);
-	memcpy(list[0], m->extents, n * sizeof(*list[0]));
-	for (size_t k = 0; k < w->nr_replaced; k++) {
-		const struct kho_extent *from = list[k % 2];
-		struct kho_extent *to = list[(k + 1) % 2];
-		size_t kept = 0;
-
-		for (size_t i = 0; i < n; i++)
-			kept += without(&from[i], &w->replaced[k], &to[kept]);
-		n = kept;
-	}
-	w->f->extent = list[w->nr_replaced % 2];
-	w->f->nr_extents = n;
-	return 0;
-}
-
 /* ---- all of it ----------------------------------------------------------------------------------- */
 
 static bool take_arrays(struct reading *w)
@@ -344,8 +293,6 @@ int foreign_read(const struct boot_info *bi, struct kho_handoff *h, struct forei
 	if (!err)
 		err = read_memblock(&w, why);
 	if (!err)
-		err = keep_extents(&w, why);
-	if (!err)
-		foreign_nodes(&h->tree, f);
+		err = carry_take(h, w.replaced, w.nr_replaced, f, why);
 	return err;
 }

@@ -36,9 +36,6 @@ struct foreign {
 int foreign_read(const struct boot_info *bi, struct kho_handoff *h, struct foreign *f,
 		 struct kho_refusal *why);
 
-/* The sub-nodes that are no kernel's to write anew. */
-void foreign_nodes(const struct kho_tree *t, struct foreign *f);
-
 /* Arrays for reading a LUO, from scratch.  Return: false if there is none left. */
 bool foreign_arrays(struct kho_luo *l, size_t sessions, size_t files);
 

@@ -99,11 +99,25 @@ static int runtime_map(const struct boot_info *bi, struct top *top, struct bootp
 	return 0;
 }
 
-/* @map becomes the EFI memory map of the next kernel. */
+/* One node in front of @list; the payload is at the address returned, 0: no room. */
+static paddr_t take_node(struct top *top, uint32_t type, uint64_t len, paddr_t *list)
+{
+	const struct kho_setup_header header = { .next = *list, .type = type, .len = (uint32_t)len };
+	const paddr_t node = take(top, sizeof(header) + len);
+
+	if (!node)
+		return 0;
+	memcpy(mem_ptr(node), &header, sizeof(header));
+	*list = node;
+	return node + sizeof(header);
+}
+
+/* @map becomes the EFI memory map of the next kernel.  In a node of a type that nobody reads: what moves
+ * kernels about for KASLR stays clear of the list. */
 static int copy_efi_map(const void *map, uint64_t len, uint32_t desc_size, paddr_t systab,
 			struct top *top, struct bootparams_in *in)
 {
-	in->efi_memmap = take(top, len);
+	in->efi_memmap = take_node(top, BOOTPARAMS_SETUP_NONE, len, &in->setup_data);
 	if (!in->efi_memmap)
 		return -ENOMEM;
 	memcpy(mem_ptr(in->efi_memmap), map, len);
@@ -113,26 +127,22 @@ static int copy_efi_map(const void *map, uint64_t len, uint32_t desc_size, paddr
 	return 0;
 }
 
-/* What a Linux before us had passed, byte for byte; SETUP_EFI comes behind what is in the list. */
-static int relay_efi(const struct boot_efi_relay *relay, struct top *top, struct bootparams_in *in,
-		     paddr_t *setup_efi)
+/* What a Linux before us had passed, byte for byte. */
+static int relay_efi(const struct boot_efi_relay *relay, struct top *top, struct bootparams_in *in)
 {
-	const struct kho_setup_header header = { .type = BOOTPARAMS_SETUP_EFI, .len = relay->setup_len };
-	const paddr_t node = take(top, sizeof(header) + relay->setup_len);
+	const paddr_t setup = take_node(top, BOOTPARAMS_SETUP_EFI, relay->setup_len, &in->setup_data);
 
-	if (!node)
+	if (!setup)
 		return -ENOMEM;
-	memcpy(mem_ptr(node), &header, sizeof(header));
-	memcpy(mem_ptr(node + sizeof(header)), relay->setup, relay->setup_len);
-	*setup_efi = node;
+	memcpy(mem_ptr(setup), relay->setup, relay->setup_len);
 	return copy_efi_map(relay->map, relay->map_len, relay->desc_size, relay->systab, top, in);
 }
 
 static int place_efi(const struct boot_info *bi, const struct kexec_image *image, struct top *top,
-		     struct bootparams_in *in, paddr_t *setup_efi)
+		     struct bootparams_in *in)
 {
 	if (!image->is_linux && bi->efi_relay.systab)
-		return relay_efi(&bi->efi_relay, top, in, setup_efi);
+		return relay_efi(&bi->efi_relay, top, in);
 	if (!image->is_linux)
 		return runtime_map(bi, top, in);
 	switch (image->efi) {
@@ -142,7 +152,7 @@ static int place_efi(const struct boot_info *bi, const struct kexec_image *image
 		return copy_efi_map(mem_ptr(bi->efi_map.pa), bi->efi_map.len, bi->efi_map_desc_size,
 				    bi->efi_systab, top, in);
 	case EFI_INFO_RELAY:
-		return relay_efi(&bi->efi_relay, top, in, setup_efi);
+		return relay_efi(&bi->efi_relay, top, in);
 	}
 	return -EINVAL;
 }
@@ -156,7 +166,9 @@ static int check_efi(const struct boot_info *bi, const struct kexec_image *image
 		return -ENOENT;
 	}
 	if (image->is_linux && image->efi == EFI_INFO_RELAY && !bi->efi_relay.systab) {
-		*why = "efi=relay: no Linux before us passed EFI information";
+		*why = bi->efi_relay.too_large ?
+		       "efi=relay: the EFI information of the Linux before us is larger than is kept" :
+		       "efi=relay: no Linux before us passed EFI information";
 		return -ENOENT;
 	}
 	return 0;
@@ -170,7 +182,7 @@ static int place(const struct window *w, const struct bzimage *bz, uint64_t init
 	const paddr_t end = w->next + w->half;
 
 	*load = ALIGN_UP(MAX(w->next, bz->pref), bz->align);
-	if (*load >= end || end - *load < window) {
+	if (*load < w->next || *load >= end || end - *load < window) {
 		*why = "the next image does not fit into half of scratch; try a larger scratch=";
 		return -ENOMEM;
 	}
@@ -188,6 +200,10 @@ static int plan(const struct boot_info *bi, const struct window *w, const struct
 {
 	int err = bzimage_check(image->file, bz, why);
 
+	if (!err && paging_levels() == 5 && !(bz->xloadflags & BZIMAGE_XLF_5LEVEL)) {
+		*why = "the image cannot be entered with 5-level paging, which is on";
+		err = -EOPNOTSUPP;
+	}
 	if (!err && strlen(image->cmdline) > bz->cmdline_size) {
 		*why = "the command line is longer than this kernel takes";
 		err = -ENOSPC;
@@ -214,6 +230,15 @@ int kexec_check(const struct boot_info *bi, const struct window *w,
 	return err;
 }
 
+int kexec_where(const struct window *w, struct span file, paddr_t *load, const char **why)
+{
+	struct bzimage bz;
+	struct top top;
+	const int err = bzimage_check(file, &bz, why);
+
+	return err ? err : place(w, &bz, 0, load, &top, why);
+}
+
 static void load_image(const struct kexec_image *image, const struct bzimage *bz, paddr_t load,
 		       const struct top *top, struct kexec_target *t)
 {
@@ -236,34 +261,37 @@ static int load_initrd(const struct kexec_image *image, struct top *top, struct 
 }
 
 static int load_params(const struct boot_info *bi, const struct kexec_image *image,
-		       const struct kho_data *kho, struct kexec_target *t, struct top *top)
+		       const struct kho_data *kho, struct kexec_target *t, struct top *top,
+		       const char **why)
 {
 	struct bootparams_in in = {
 		.map = bi->map, .nr_map = bi->nr_map, .rsdp = bi->rsdp, .fb = bi->fb,
 	};
 	const uint64_t cmdline_len = strlen(image->cmdline) + 1;
+	const paddr_t handoff = take(top, sizeof(struct kho_setup_node));
 	struct kho_setup_node node;
-	paddr_t setup_efi = 0;
 	int err;
 
-	err = load_initrd(image, top, &in);
-	if (err)
-		return err;
 	in.cmdline = take(top, cmdline_len);
-	in.setup_data = take(top, sizeof(node));
 	in.e820_ext_size = PAGE_SIZE * 4;
 	in.e820_ext_pa = take(top, in.e820_ext_size);
 	t->boot_params = take(top, BOOTPARAMS_SIZE);
-	if (!in.cmdline || !in.setup_data || !in.e820_ext_pa || !t->boot_params)
+	if (!in.cmdline || !handoff || !in.e820_ext_pa || !t->boot_params)
 		return -ENOMEM;
-	err = place_efi(bi, image, top, &in, &setup_efi);
+	err = load_initrd(image, top, &in);
+	if (!err)
+		err = place_efi(bi, image, top, &in);
 	if (err)
 		return err;
 	memcpy(mem_ptr(in.cmdline), image->cmdline, cmdline_len);
-	node = kho_setup_node(setup_efi, kho);
-	memcpy(mem_ptr(in.setup_data), &node, sizeof(node));
+	node = kho_setup_node(in.setup_data, kho);
+	memcpy(mem_ptr(handoff), &node, sizeof(node));
+	in.setup_data = handoff;
 	in.e820_ext = mem_ptr(in.e820_ext_pa);
-	return bootparams_build(mem_ptr(t->boot_params), image->file, &in);
+	err = bootparams_build(mem_ptr(t->boot_params), image->file, &in);
+	if (err)
+		*why = "the memory map has more ranges than boot_params and its extension hold";
+	return err;
 }
 
 /* Linux reads the BIOS data area, and moves through low memory where it changes paging levels, before
@@ -290,7 +318,7 @@ int kexec_load(const struct boot_info *bi, const struct window *w,
 	if (err)
 		return err;
 	load_image(image, &bz, load, &top, t);
-	err = load_params(bi, image, kho, t, &top);
+	err = load_params(bi, image, kho, t, &top, why);
 	if (!err)
 		err = page_tables_init(&pt, take_page, &top);
 	if (!err)

@@ -51,6 +51,9 @@ bool kexec_own_file(const struct boot_info *bi, struct span *file);
 int kexec_check(const struct boot_info *bi, const struct window *w,
 		const struct kexec_image *image, const char **why);
 
+/* Where kexec_load() would put an image without an initrd.  Return: 0; as kexec_check(). */
+int kexec_where(const struct window *w, struct span file, paddr_t *load, const char **why);
+
 /**
  * kexec_load() - place an image into the other half of scratch
  * @kho: announced in setup_data

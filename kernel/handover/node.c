@@ -17,8 +17,10 @@ struct node_head_ser {
 	uint32_t hostile;
 	uint16_t hostile_segment, hostile_rid;
 	uint32_t next_domain_id;
+	uint32_t radix_crc32c;
+	uint32_t reserved;
 };
-static_assert(sizeof(struct node_head_ser) == 48, "layout");
+static_assert(sizeof(struct node_head_ser) == 56, "layout");
 #define NODE_VERSION	3
 #define TSC_KHZ_MIN	100000		/* no processor with VT-d is slower, or this much faster */
 #define TSC_KHZ_MAX	20000000
@@ -30,7 +32,7 @@ int node_write(const struct node *n, void *buf, size_t *used)
 		.image_bytes = n->image_bytes, .results_pa = n->results_pa,
 		.image_crc32c = n->image_crc32c, .hostile = n->hostile,
 		.hostile_segment = n->hostile_segment, .hostile_rid = n->hostile_rid,
-		.next_domain_id = n->next_domain_id,
+		.next_domain_id = n->next_domain_id, .radix_crc32c = n->radix_crc32c,
 	};
 	struct kho_blob_writer w;
 
@@ -170,6 +172,7 @@ int node_read(struct span blob, struct node *n, struct kho_refusal *why)
 	n->hostile_segment = head.hostile_segment;
 	n->hostile_rid = head.hostile_rid;
 	n->next_domain_id = head.next_domain_id;
+	n->radix_crc32c = head.radix_crc32c;
 	err = read_payload(&b, &n->payload, why);
 	if (!err)
 		err = read_array(&b, "units", n->unit, sizeof(n->unit[0]), NODE_MAX_UNITS,

@@ -72,7 +72,7 @@ static_assert(sizeof(struct node_digest_ser) == 16, "layout");
 
 enum node_digest_kind {
 	NODE_DIGEST_TABLE = 1,		/* root, context, page table: the hardware reaches it */
-	NODE_DIGEST_METADATA = 2,	/* radix node, root FDT, scratch array, other blobs */
+	NODE_DIGEST_METADATA = 2,	/* root FDT, scratch array, other blobs */
 	NODE_DIGEST_RECORD = 3,		/* one IOMMU record; @owner is its length */
 	NODE_DIGEST_HEADER = 4,		/* header of a block of records; likewise */
 	NODE_DIGEST_PASID = 5,		/* PASID directory or table; @owner is its device's index */
@@ -84,7 +84,7 @@ struct node_foreign_ser {
 	uint64_t liveupdate_num;	/* as received by generation 0 */
 	uint64_t extents_pa;		/* struct kho_extent[nr_extents]: its preserved memory */
 	uint32_t nr_extents, extents_crc32c;
-	uint32_t blocks_crc32c;		/* blocks of its sessions and files */
+	uint32_t carried_crc32c;	/* blocks of its sessions and files, blobs of its sub-nodes */
 	uint32_t kexec_count;		/* as received by generation 0 */
 };
 static_assert(sizeof(struct node_foreign_ser) == 32, "layout");
@@ -99,6 +99,7 @@ struct node {
 	uint32_t hostile;		/* 1: a device was left with bus master on */
 	uint16_t hostile_segment, hostile_rid;
 	uint32_t next_domain_id;
+	uint32_t radix_crc32c;		/* of all radix nodes, by address: a Linux may have left thousands */
 	struct payload payload;		/* all zero: no Linux follows */
 	struct node_foreign_ser foreign;
 

@@ -166,6 +166,8 @@ static void check_handoff(const struct run *r, const struct kho_data *data)
 		bad = prove_digests(n, NODE_DIGEST_METADATA, NULL, NULL);
 	check_ok(CHECK_SAVE_HANDOFF_READS_BACK, !bad, "page %llx changed since it was written",
 		 bad ? (unsigned long long)bad->pa : 0);
+	check_eq(CHECK_SAVE_HANDOFF_READS_BACK, "CRC32C of the radix nodes",
+		 prove_radix_crc32c(&read.map), n->radix_crc32c);
 	bad = prove_digests(n, NODE_DIGEST_TABLE, NULL, NULL);
 	if (!bad)
 		bad = prove_digests(n, NODE_DIGEST_PASID, NULL, NULL);

@@ -10,7 +10,7 @@
 
 /* As in the `baton` node. */
 struct payload_file_ser {
-	uint64_t pa;		/* page aligned; 0: there is no such file */
+	uint64_t pa;		/* page aligned once payload_keep() is through; 0: there is no such file */
 	uint64_t len;		/* bytes */
 	uint32_t crc32c;
 	uint32_t reserved;

@@ -11,8 +11,6 @@
 #include "vtd/pasid.h"
 #include "vtd/verify.h"
 
-#define MAX_EXTENTS	32768
-#define MAX_NODES	16384
 
 /* ---- tables ------------------------------------------------------------------------------- */
 
@@ -336,6 +334,15 @@ const struct node_digest_ser *prove_digests(const struct node *n, enum node_dige
 	return first;
 }
 
+uint32_t prove_radix_crc32c(const struct kho_map *map)
+{
+	uint32_t crc = 0;
+
+	for (size_t i = 0; i < map->nr_nodes; i++)
+		crc = kho_crc32c(crc, mem_ptr(map->nodes[i]), PAGE_SIZE);
+	return crc;
+}
+
 int prove_record_page(struct node *n, paddr_t pa, enum node_digest_kind kind, uint16_t owner)
 {
 	if (n->nr_digests == NODE_MAX_DIGESTS)
@@ -426,10 +433,10 @@ bool prove_limits(struct kho_limits *lim, const struct boot_info *bi)
 	*lim = (struct kho_limits){
 		.ram = { .is_ram = is_ram, .ctx = (void *)(uintptr_t)bi },
 		.exclude = &image, .nr_exclude = 1,
-		.max_extents = MAX_EXTENTS, .max_nodes = MAX_NODES,
-		.extents = scratch_new(MAX_EXTENTS * sizeof(struct kho_extent)),
-		.ranges = scratch_new(MAX_EXTENTS * sizeof(struct kho_range)),
-		.nodes = scratch_new(MAX_NODES * sizeof(paddr_t)),
+		.max_extents = PROVE_MAX_EXTENTS, .max_nodes = PROVE_MAX_NODES,
+		.extents = scratch_new(PROVE_MAX_EXTENTS * sizeof(struct kho_extent)),
+		.ranges = scratch_new(PROVE_MAX_EXTENTS * sizeof(struct kho_range)),
+		.nodes = scratch_new(PROVE_MAX_NODES * sizeof(paddr_t)),
 	};
 	return lim->extents && lim->ranges && lim->nodes;
 }

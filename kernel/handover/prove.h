@@ -47,8 +47,15 @@ const struct node_digest_ser *prove_digests(const struct node *n, enum node_dige
 int prove_record_tables(const struct iommu *mmu, struct node *n);
 int prove_record_page(struct node *n, paddr_t pa, enum node_digest_kind kind, uint16_t owner);
 
+/* CRC32C over all radix nodes of a handoff, by address. */
+uint32_t prove_radix_crc32c(const struct kho_map *map);
+
 /* Upper bound of table pages of one unit, for all walks. */
 #define PROVE_MAX_TABLES	NODE_MAX_DIGESTS
+
+/* What a handoff may consist of: chunks next to each other count once. */
+#define PROVE_MAX_EXTENTS	32768
+#define PROVE_MAX_NODES		16384
 
 /* Memory for reading a handoff; from scratch.  Return: false if there is none left. */
 bool prove_limits(struct kho_limits *lim, const struct boot_info *bi);

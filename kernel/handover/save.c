@@ -8,6 +8,7 @@
 #include "kernel/console/printf.h"
 #include "kernel/handover/carry.h"
 #include "kernel/handover/corrupt.h"
+#include "kernel/handover/next.h"
 #include "kernel/handover/outgoing.h"
 #include "kernel/handover/prove.h"
 #include "kernel/handover/records.h"
@@ -202,8 +203,7 @@ static int digest_metadata(const struct run *r, struct handoff *h)
 			     (unsigned long long)why.at);
 		return err;
 	}
-	for (size_t i = 0; i < read.map.nr_nodes && !err; i++)
-		err = prove_record_page(h->n, read.map.nodes[i], NODE_DIGEST_METADATA, NODE_NO_OWNER);
+	h->n->radix_crc32c = prove_radix_crc32c(&read.map);
 	if (!err)
 		err = prove_record_page(h->n, h->fdt, NODE_DIGEST_METADATA, NODE_NO_OWNER);
 	if (!err)
@@ -266,19 +266,6 @@ static int write_handoff(struct run *r, struct handoff *h, const struct kexec_ta
 	return err;
 }
 
-/* ---- (a) the next kernel ------------------------------------------------------------------------- */
-
-int handover_linux_image(const struct run *r, char cmdline[BOOT_CMDLINE_MAX],
-			 struct kexec_image *image, const char **why)
-{
-	*image = (struct kexec_image){
-		.file = payload_bytes(&r->payload, BOOT_FILE_KERNEL),
-		.initrd = payload_bytes(&r->payload, BOOT_FILE_INITRD),
-		.cmdline = cmdline, .is_linux = true, .efi = r->cfg.efi,
-	};
-	return payload_cmdline(&r->payload, cmdline, BOOT_CMDLINE_MAX, why);
-}
-
 /* ---- the steps, in order --------------------------------------------------------------------------- */
 
 static int allocate(const struct run *r, struct handoff *h)
@@ -316,48 +303,6 @@ static void drop(const struct run *r, struct handoff *h)
 		mem_free_pages(h->foreign, carry_list_order(&r->foreign));
 }
 
-static int load_baton(const struct run *r, const struct handoff *h, struct kexec_target *t,
-		      const char **why)
-{
-	char cmdline[BOOT_CMDLINE_MAX];
-	struct kexec_image image = { .cmdline = cmdline };
-	const int len = config_format(&r->cfg, r->cfg.generation + 1, cmdline, sizeof(cmdline));
-
-	if (len < 0)
-		return len;
-	if (!kexec_own_file(r->bi, &image.file)) {
-		*why = "scratch does not hold our own image once more; try a larger scratch=";
-		return -ENOMEM;
-	}
-	return kexec_load(r->bi, &r->window, &image, &h->data, t, why);
-}
-
-static int load_linux(const struct run *r, const struct handoff *h, struct kexec_target *t,
-		      const char **why)
-{
-	const char *const changed = payload_changed(&r->payload);
-	char cmdline[BOOT_CMDLINE_MAX];
-	struct kexec_image image;
-	int err;
-
-	if (changed) {
-		platform_log("save: %s for Linux is not what was read in generation 0", changed);
-		return -EBADMSG;
-	}
-	err = handover_linux_image(r, cmdline, &image, why);
-	return err ? err : kexec_load(r->bi, &r->window, &image, &h->data, t, why);
-}
-
-static int load_next(const struct run *r, const struct handoff *h, struct kexec_target *t)
-{
-	const char *why = "the next image cannot be loaded";
-	const int err = run_next_is_linux(r) ? load_linux(r, h, t, &why) : load_baton(r, h, t, &why);
-
-	if (err)
-		platform_log("save: %s", why);
-	return err;
-}
-
 static struct corrupt_place corrupt_place(const struct run *r, const struct handoff *h,
 					  const struct kexec_target *t)
 {
@@ -379,7 +324,7 @@ int handover_save(struct run *r, struct kexec_target *t)
 		platform_log("save: no memory left for the handoff");
 		return err;
 	}
-	err = load_next(r, &h, t);					/* (a) */
+	err = next_load(r, &h.data, t);					/* (a) */
 	if (!err) {							/* (b): this is one thread */
 		err = fence_unpreserved(r);				/* (c) */
 		if (!err)

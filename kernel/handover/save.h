@@ -15,11 +15,6 @@
  */
 int handover_save(struct run *r, struct kexec_target *t);
 
-/* The Linux of this run, as it is to be started; @cmdline holds its command line.
- * Return: 0; as payload_cmdline(), with @why. */
-int handover_linux_image(const struct run *r, char cmdline[BOOT_CMDLINE_MAX],
-			 struct kexec_image *image, const char **why);
-
 /* Step (h): last poll, hold, jump. */
 _Noreturn void handover_jump(struct run *r, const struct kexec_target *t);
 

@@ -38,7 +38,8 @@ struct iommu_device {
 struct iommu_unit {
 	struct vtd_unit vtd;
 	bool used;		/* false: left alone (GPU only, does not answer, duplicate) */
-	struct vtd_unit_state found;	/* registers before anything was written */
+	struct vtd_unit_state found;	/* registers before anything was written; GSTS.TES as
+					 * iommu_stop_left() leaves it */
 	struct vtd_fault fault[IOMMU_MAX_FAULTS];	/* records found at entry */
 	size_t nr_faults;	/* may be more than are kept */
 	uint32_t fsts;
@@ -91,11 +92,12 @@ void iommu_silence_devices(struct iommu *mmu);
  * where it is on.  No endpoint without an RMRR does DMA any more.  Return: 0; -ETIMEDOUT. */
 int iommu_stop_left(struct iommu *mmu);
 
-/* The memory that units still point at, of a kernel that is gone and preserved none of it: queue,
- * interrupt remapping table, root table.  Free once iommu_bring_up() is through.
- * Return: how many, at most IOMMU_MAX_LEFT. */
+/* The memory that units still point at, of a kernel that is gone and preserved none of it: queues,
+ * which will be written to once more, then interrupt remapping and root tables.  Nobody may take it
+ * before iommu_bring_up() is through.  Return: how many, at most IOMMU_MAX_LEFT. */
 #define IOMMU_MAX_LEFT	(3 * VTD_DMAR_MAX_DRHD)
-size_t iommu_left_ranges(const struct iommu *mmu, struct keep_range *out);
+size_t iommu_left_queues(const struct iommu *mmu, struct keep_range *out);
+size_t iommu_left_tables(const struct iommu *mmu, struct keep_range *out);
 
 /**
  * iommu_bring_up() - from unknown state to "translating, everything denied but RMRRs"

@@ -143,7 +143,7 @@ static int leave_foreign_mode(struct iommu_unit *u)
 {
 	if (!(u->found.gsts & VTD_GSTS_TES) || keeps_firmware_translation(u))
 		return 0;
-	platform_log("vtd%u: firmware's translation is switched off before ours is on: its table mode or ours is not legacy",
+	platform_log("vtd%u: the translation found is switched off before ours is on: its table mode or ours is not legacy",
 		     u->vtd.index);
 	return vtd_unit_disable_translation(&u->vtd);
 }
@@ -216,7 +216,7 @@ int iommu_bring_up(struct iommu *mmu)
 		if (err)
 			return err;
 		if (u->nr_faults)
-			platform_log("vtd%zu: firmware left %zu fault records, first: %02x:%02x.%x reason %x (%s)",
+			platform_log("vtd%zu: %zu fault records were left, first: %02x:%02x.%x reason %x (%s)",
 				     i, u->nr_faults, PCI_BUS(u->fault[0].rid), PCI_DEV(u->fault[0].rid),
 				     PCI_FN(u->fault[0].rid), u->fault[0].reason,
 				     vtd_fault_reason_name(u->fault[0].reason));

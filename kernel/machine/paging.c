@@ -190,6 +190,11 @@ int paging_init(const struct boot_info *bi)
 	return 0;
 }
 
+unsigned paging_levels(void)
+{
+	return own.levels;
+}
+
 void paging_resume(void)
 {
 	if (loaded && cpu_read_cr3() != loaded)

@@ -49,6 +49,9 @@ int page_tables_map_ram(struct page_tables *pt, const struct boot_info *bi, uint
  * CR4 and EFER set to known values.  Return: 0 or -ENOMEM. */
 int paging_init(const struct boot_info *bi);
 
+/* Of our own tables, and so of those that the next kernel is entered with: 4 or 5. */
+unsigned paging_levels(void);
+
 /* Back to our own tables, if they were loaded: an exception in the first instructions of the next
  * kernel still comes to us, through tables that map RAM alone. */
 void paging_resume(void);

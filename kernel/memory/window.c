@@ -107,27 +107,25 @@ static void halve(const struct kho_scratch_entry *e, const struct busy *b, struc
 	}
 }
 
-static int choose_parts(const struct boot_info *bi, struct window *w, struct kho_refusal *why)
+/* The image is the first of what is busy. */
+static int choose_parts(const struct busy *b, struct window *w, struct kho_refusal *why)
 {
 	struct kho_range piece[2] = { { 0 } }, whole[2] = { { 0 } }, other;
+	const struct kho_range *image = &b->range[0];
 	const struct kho_scratch_entry *own = NULL;
-	struct busy b = { .nr = 0 };
 
 	for (size_t i = 0; i < w->areas.nr && !own; i++) {
 		const struct kho_scratch_entry *e = &w->areas.entry[i];
 
-		if (bi->image >= e->addr && bi->image - e->addr < e->size &&
-		    bi->image_size <= e->size - (bi->image - e->addr))
+		if (image->base >= e->addr && image->base - e->addr < e->size &&
+		    image->len <= e->size - (image->base - e->addr))
 			own = e;
 	}
 	if (!own)
-		return kho_refuse(why, -ENOENT, "image", "is not in scratch", bi->image, bi->image_size);
-	add_busy(&b, bi->image, bi->image_size);
-	add_busy(&b, bi->initrd, bi->initrd_size);
-	add_busy(&b, bi->kho_scratch, bi->kho_scratch_size);
-	other = other_area(w, own, &b);
-	halve(own, &b, piece);
-	take_gaps(&b, own->addr, own->addr + own->size, whole);
+		return kho_refuse(why, -ENOENT, "image", "is not in scratch", image->base, image->len);
+	other = other_area(w, own, b);
+	halve(own, b, piece);
+	take_gaps(b, own->addr, own->addr + own->size, whole);
 	if (other.len > piece[0].len) {
 		piece[0] = other;
 		piece[1] = whole[0];
@@ -164,6 +162,7 @@ int window_create(const struct boot_info *bi, uint64_t bytes, struct window *w)
 int window_find(const struct boot_info *bi, struct window *w, struct kho_refusal *why)
 {
 	const struct kho_ram_view ram = { .is_ram = is_ram, .ctx = (void *)(uintptr_t)bi };
+	struct busy b = { .nr = 0 };
 	int err;
 
 	if (!bi->kho_scratch_size || bi->kho_scratch_size > MAX_ARRAY_BYTES ||
@@ -175,5 +174,18 @@ int window_find(const struct boot_info *bi, struct window *w, struct kho_refusal
 			       &w->areas, why);
 	if (err)
 		return err;
-	return choose_parts(bi, w, why);
+	add_busy(&b, bi->image, bi->image_size);
+	add_busy(&b, bi->initrd, bi->initrd_size);
+	add_busy(&b, bi->kho_scratch, bi->kho_scratch_size);
+	return choose_parts(&b, w, why);
+}
+
+int window_after(const struct window *w, paddr_t image, uint64_t image_size, struct window *next)
+{
+	struct busy b = { .nr = 0 };
+	struct kho_refusal why;
+
+	*next = *w;
+	add_busy(&b, image, image_size);
+	return choose_parts(&b, next, &why);
 }

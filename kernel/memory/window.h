@@ -33,4 +33,8 @@ int window_create(const struct boot_info *bi, uint64_t bytes, struct window *w);
  */
 int window_find(const struct boot_info *bi, struct window *w, struct kho_refusal *why);
 
+/* What the next generation will find when it has been loaded at @image.  Return: 0; -ENOENT it would not
+ * be in any area; -ENOMEM that one would be full. */
+int window_after(const struct window *w, paddr_t image, uint64_t image_size, struct window *next);
+
 #endif

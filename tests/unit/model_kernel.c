@@ -97,6 +97,11 @@ int page_tables_init(struct page_tables *pt, paddr_t (*alloc)(void *ctx), void *
 	return pt->top ? 0 : -ENOMEM;
 }
 
+unsigned paging_levels(void)
+{
+	return 4;
+}
+
 int page_tables_map(struct page_tables *pt, paddr_t pa, uint64_t len, uint64_t flags)
 {
 	(void)pt;

@@ -35,7 +35,7 @@ struct expected_folio { uint64_t pfn; uint32_t flags; uint64_t index; uint32_t o
 #define HEAP_BYTES	MIB(24)
 #define IMAGE		(HEAP + MIB(32))
 #define KEEP		UINT64_C(0x10000000)	/* plain RAM that nothing is in */
-#define KEEP_END	(KEEP + MIB(8))
+#define KEEP_END	(KEEP + MIB(256))
 #define LUO_PA		(linux_subnodes[1].pa)
 #define METADATA_PA	(linux_subnodes[2].pa)
 #define MEMBLOCK_PA	(linux_subnodes[0].pa)
@@ -318,6 +318,18 @@ static void flb_pages(void) { flb_page()->pgcnt = 2; }
 static void flb_unused(void) { flb()[1].count = 0; }
 static void flb_iommu(void) { strcpy(flb()[1].name, "iommu-liveupdate"); }
 static void flb_old_iommu(void) { strcpy(flb()[1].name, "iommu-v1"); }
+static void flb_full(void)
+{
+	for (flb_page()->count = 0; flb_page()->count < KHO_MAX_FLBS; flb_page()->count++) {
+		struct kho_flb_ser *e = &flb()[flb_page()->count];
+
+		*e = (struct kho_flb_ser){ .count = 1 };
+		snprintf(e->name, sizeof(e->name), "flb-%u", (unsigned)flb_page()->count);
+	}
+}
+
+static void file_of_a_device(void) { strcpy(file()[1].compatible, "vfio-pci-v2"); }
+static void file_of_a_domain(void) { strcpy(file()[1].compatible, "iommufd-v1"); }
 static void flb_data(void) { flb()[1].data++; }
 static void unknown_handler(void) { strcpy(file()[1].compatible, "other-v1"); file()[1].data = GIB(3); }
 static void exact_size(void) { bi.kho_fdt_size = LINUX_FDT_BYTES; }
@@ -360,6 +372,11 @@ static const struct {
 	{ "foreign.session_named_as_ours", session_ours, "session", "has the name of ours: baton" },
 	{ "foreign.flb_of_two_pages", flb_pages, "FLB page", "is not one page" },
 	{ "foreign.flb_of_nobody", flb_unused, "FLB", "has no file that depends on it" },
+	{ "foreign.no_room_for_our_flb", flb_full, "FLB page", "has no room for ours" },
+	{ "foreign.file_of_a_device", file_of_a_device, "file of vfio or iommufd",
+	  "keeps another kernel's devices running: not implemented" },
+	{ "foreign.file_of_a_domain", file_of_a_domain, "file of vfio or iommufd",
+	  "keeps another kernel's devices running: not implemented" },
 	{ "foreign.flb_iommu", flb_iommu, "FLB of IOMMU records",
 	  "keeps another kernel's devices running: not implemented" },
 	{ "foreign.flb_iommu_as_it_was", flb_old_iommu, "FLB of IOMMU records",
@@ -410,7 +427,8 @@ static void lay_own(size_t scattered, const struct kho_subnode *nodes, size_t n)
 	assert_int_equal(kho_radix_init(&radix, &scratch), 0);
 	assert_int_equal(kho_preserve(&radix, fdt, 0), 0);
 	for (size_t i = 0; i < n; i++)
-		assert_int_equal(kho_preserve(&radix, nodes[i].pa, 0), 0);
+		assert_int_equal(kho_preserve_range(&radix, nodes[i].pa,
+						    ALIGN_UP(nodes[i].size, PAGE_SIZE)), 0);
 	for (size_t i = 0; i < scattered; i++)
 		assert_int_equal(kho_preserve(&radix, KEEP_END - 2 * (i + 1) * PAGE_SIZE, 0), 0);
 	assert_int_equal(kho_tree_write(mem_ptr(fdt), PAGE_SIZE, radix.root, nodes, n, &used), 0);
@@ -428,17 +446,50 @@ static void test_stray_node(void **state)
 	assert_string_equal(why.what, "baton node");
 }
 
+/* foreign.no_room: what could not be handed on is refused at once, and not after the stream */
+static void test_no_room(void **state)
+{
+	struct kho_subnode node[KHO_MAX_SUBNODES];
+
+	for (size_t i = 0; i < ARRAY_SIZE(node); i++) {
+		node[i] = (struct kho_subnode){ .pa = KEEP + MIB(8) + i * MIB(2), .size = 8 };
+		snprintf(node[i].name, sizeof(node[i].name), "other-%zu", i);
+	}
+	lay_own(0, node, KHO_MAX_SUBNODES - 3);
+	accept();
+	setup(state);
+	lay_own(0, node, KHO_MAX_SUBNODES - 2);
+	assert_int_equal(read_it(), -ENOSPC);
+	assert_string_equal(why.fault, "has no room for our sub-nodes");
+	setup(state);
+	node[0].size = MIB(1) - 8;
+	lay_own(0, node, 2);
+	accept();
+	setup(state);
+	node[0].size++;
+	lay_own(0, node, 2);
+	assert_int_equal(read_it(), -ENOSPC);
+	assert_string_equal(why.fault, "have more than 1 MiB of data to be handed on");
+	setup(state);
+	lay_own(30720, NULL, 0);
+	accept();
+	setup(state);
+	lay_own(30721, NULL, 0);
+	assert_int_equal(read_it(), -ENOSPC);
+	assert_string_equal(why.fault, "is in more pieces than can be handed on");
+}
+
 /* foreign.nothing_but_memory: without sessions and release, and with more pieces than are listed */
 static void test_scattered(void **state)
 {
 	(void)state;
-	lay_own(100, NULL, 0);
+	lay_own(1100, NULL, 0);
 	accept();
-	expect_line("preserved order=0 chunks=101");
-	expect_line("extents=101 shown=64 pages=101");
+	expect_line("preserved order=0 chunks=1101");
+	expect_line("extents=1101 shown=1024 pages=1101");
 	expect_line("release=unknown kexec_count=0 liveupdate_num=0");
-	assert_int_equal(lines(), ARRAY_SIZE(linux_scratch) + 1 + 64 + 1 + 1);
-	assert_int_equal(f.nr_extents, 100);		/* all but the root FDT */
+	assert_int_equal(lines(), ARRAY_SIZE(linux_scratch) + 1 + 1024 + 1 + 1);
+	assert_int_equal(f.nr_extents, 1100);		/* all but the root FDT */
 	assert_int_equal(f.nr_nodes, 0);
 	assert_int_equal(f.luo.nr_sessions, 0);
 }
@@ -707,6 +758,7 @@ int main(void)
 		cmocka_unit_test_setup(test_bad, setup),
 		cmocka_unit_test_setup(test_names, setup),
 		cmocka_unit_test_setup(test_stray_node, setup),
+		cmocka_unit_test_setup(test_no_room, setup),
 		cmocka_unit_test_setup(test_scattered, setup),
 		cmocka_unit_test_setup(test_handed_on, setup),
 		cmocka_unit_test_setup(test_carried, setup),

@@ -90,6 +90,21 @@ static void test_left_alone(void **state)
 	assert_int_equal(iommu_unit_of(&mmu, FAR), 1);
 }
 
+/* iommu.behind_units_left_alone: whatever a GPU's unit translates by, its GPU does no more DMA */
+static void test_left_behind(void **state)
+{
+	(void)state;
+	dmar_begin();
+	dmar_drhd(OTHER_REGS, false, GPU_RID);
+	dmar_drhd(FAKE_REGS, true, 0);
+	dmar_end();
+	assert_int_equal(discover(&why), 0);
+	bus_master[GPU] = bus_master[NIC] = bus_master[PORT] = true;
+	assert_int_equal(iommu_stop_left(&mmu), 0);
+	assert_false(bus_master[GPU]);
+	assert_true(bus_master[NIC] && bus_master[PORT]);
+}
+
 /* iommu.nothing_to_use: each with a sentence */
 static void test_nothing(void **state)
 {
@@ -482,6 +497,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_discover, machine_reset),
 		cmocka_unit_test_setup(test_left_alone, machine_reset),
+		cmocka_unit_test_setup(test_left_behind, machine_reset),
 		cmocka_unit_test_setup(test_nothing, machine_reset),
 		cmocka_unit_test_setup(test_silence, machine_reset),
 		cmocka_unit_test_setup(test_bring_up, machine_reset),

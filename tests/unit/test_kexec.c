@@ -73,6 +73,13 @@ int page_tables_map_ram(struct page_tables *pt, const struct boot_info *map, uin
 	return 0;
 }
 
+static unsigned levels;
+
+unsigned paging_levels(void)
+{
+	return levels;
+}
+
 static uint64_t low_mapped;
 
 int page_tables_map(struct page_tables *pt, paddr_t pa, uint64_t len, uint64_t flags)
@@ -143,6 +150,7 @@ static int setup(void **state)
 	bi.rsdp = 0xe0000;
 	w = (struct window){ .own = OWN, .next = NEXT, .half = HALF };
 	mapped_flags = low_mapped = 0;
+	levels = 4;
 	image = (struct kexec_image){ 0 };
 	make_file();
 	return 0;
@@ -383,6 +391,22 @@ static void test_linux(void **state)
 	assert_int_equal(low_mapped, 0);	/* a Baton finds its null page unmapped */
 }
 
+static paddr_t node_pa;
+
+/* Type of the n-th node of setup_data, -1 behind the last. */
+static int setup_node(unsigned n)
+{
+	struct kho_setup_header h = { .next = field32(0x250) | (uint64_t)field32(0x254) << 32 };
+
+	for (unsigned i = 0; i <= n; i++) {
+		node_pa = h.next;
+		if (!node_pa)
+			return -1;
+		memcpy(&h, mem_ptr(node_pa), sizeof(h));
+	}
+	return (int)h.type;
+}
+
 /* kexec.linux_efi_first: firmware's map, byte for byte, and its system table */
 static void test_linux_efi_first(void **state)
 {
@@ -409,6 +433,11 @@ static void test_linux_efi_first(void **state)
 	pa = field32(0x1d0) | (uint64_t)field32(0x1dc) << 32;
 	assert_true(inside(&t.part[1], pa, 480));
 	assert_memory_equal(mem_ptr(pa), map, 480);
+	/* In a node of the list, behind KHO's: KASLR stays clear of those. */
+	assert_int_equal(setup_node(0), 10);
+	assert_int_equal(setup_node(2), -1);
+	assert_int_equal(setup_node(1), 0);
+	assert_int_equal(node_pa + 16, pa);
 }
 
 /* kexec.efi_relay: what an earlier Linux passed goes on to Linux and to every Baton in between */
@@ -422,6 +451,9 @@ static void test_efi_relay(void **state)
 	make_linux(EFI_INFO_RELAY);
 	assert_int_equal(load(""), -ENOENT);
 	assert_string_equal(why, "efi=relay: no Linux before us passed EFI information");
+	relay->too_large = true;
+	assert_int_equal(load(""), -ENOENT);
+	assert_string_equal(why, "efi=relay: the EFI information of the Linux before us is larger than is kept");
 	*relay = (struct boot_efi_relay){ .systab = GIB(1) + 0x18, .desc_size = 48, .map_len = 96,
 					  .setup_len = 96 };
 	for (unsigned i = 0; i < 2; i++)
@@ -477,8 +509,21 @@ static void test_linux_refused(void **state)
 	put(0x236, 2, 0x22);
 	assert_int_equal(kexec_check(&bi, &w, &image, &why), -EOPNOTSUPP);
 	assert_string_equal(why, "the image is a 32-bit kernel: it has no 64-bit entry");
-	put(0x1f4, 4, KERNEL_BYTES / 16 + 1);
+	put(0x236, 2, 0x03);
+	w.half = HALF;
+	assert_int_equal(kexec_check(&bi, &w, &image, &why), 0);
+	levels = 5;
+	assert_int_equal(kexec_check(&bi, &w, &image, &why), -EOPNOTSUPP);
+	assert_string_equal(why, "the image cannot be entered with 5-level paging, which is on");
 	put(0x236, 2, 0x23);
+	assert_int_equal(kexec_check(&bi, &w, &image, &why), 0);
+	put(0x258, 8, ~5ULL);
+	assert_int_equal(kexec_check(&bi, &w, &image, &why), -EBADMSG);
+	assert_string_equal(why, "the image asks for an address that cannot be");
+	put(0x258, 8, BIT64(52) - MIB(1));
+	assert_int_equal(kexec_check(&bi, &w, &image, &why), -ENOMEM);
+	put(0x258, 8, MIB(1));
+	put(0x1f4, 4, KERNEL_BYTES / 16 + 1);
 	assert_int_equal(kexec_check(&bi, &w, &image, &why), -EBADMSG);
 	assert_string_equal(why, "the image is truncated: its protected-mode part is missing or cut");
 }

@@ -10,6 +10,7 @@
 #include "kernel/report/verdict.h"
 #include "kho/crc32c.h"
 #include "kho/iommu_abi.h"
+#include "kho/radix.h"
 #include "platform/mem.h"
 #include "tests/model/spec.h"
 #include "tests/unit/model_world.h"
@@ -394,6 +395,17 @@ static void radix_node(void)
 	is_refused("radix");
 }
 
+/* One page more, as format allows. */
+static void radix_bit(void)
+{
+	struct kho_radix radix;
+
+	save();
+	radix = (struct kho_radix){ .root = kernel_place.radix_root, .scratch = &world_run()->window.areas };
+	assert_int_equal(kho_preserve(&radix, mem_alloc_pages(0), 0), 0);
+	is_refused("radix tree changed since it was written");
+}
+
 static void luo(void)
 {
 	save();
@@ -406,6 +418,7 @@ static void test_refused(void **state)
 	(void)state;
 	for_one(root_fdt);
 	for_one(radix_node);
+	for_one(radix_bit);
 	for_one(luo);
 }
 

@@ -91,7 +91,7 @@ static void test_points_at_data(void **state)
 		}
 		assert_int_equal(kernel_verdict.code, VERDICT_HANDOFF);
 		assert_non_null(strstr(kernel_verdict.sentence,
-				       "remapping unit still points at memory that is handed over"));
+				       "remapping unit has its queue in memory that is handed over"));
 		foreign_check(&world_run()->foreign);
 	}
 }
@@ -110,10 +110,12 @@ static void begin(void)
 static const struct foreign *carried(void) { return &world_run()->foreign; }
 
 static void session_block(void) { *(uint8_t *)mem_ptr(carried()->luo.sessions_pa + 16) ^= 1; }
+static void sub_node(void) { *(uint8_t *)mem_ptr(carried()->node[0].pa + carried()->node[0].size - 1) ^= 1; }
 static void extent_list(void) { *(uint8_t *)mem_ptr(kernel_place.node->foreign.extents_pa + 8) ^= 1; }
 
 static const struct { const char *name; void (*change)(void); const char *sentence; } broken[] = {
-	{ "a foreign session", session_block, "foreign session changed since it was handed over" },
+	{ "a foreign session", session_block, "foreign session or sub-node changed since it was handed over" },
+	{ "a foreign sub-node", sub_node, "foreign session or sub-node changed since it was handed over" },
 	{ "the list of foreign memory", extent_list, "list of foreign memory changed since it was written" },
 };
 

@@ -21,9 +21,9 @@ static void sample(void)
 	n = (struct node){
 		.generation = 7, .tsc_khz = 2400123, .image_bytes = 201728,
 		.image_crc32c = 0x12345678, .results_pa = 0x7f001000, .hostile = 1,
-		.hostile_segment = 3, .hostile_rid = 0x1018, .next_domain_id = 9,
+		.hostile_segment = 3, .hostile_rid = 0x1018, .next_domain_id = 9, .radix_crc32c = 0x99887766,
 		.foreign = { .liveupdate_num = 4, .extents_pa = 0x401000, .nr_extents = 44,
-			     .extents_crc32c = 0x11223344, .blocks_crc32c = 0x55667788, .kexec_count = 3 },
+			     .extents_crc32c = 0x11223344, .carried_crc32c = 0x55667788, .kexec_count = 3 },
 		.nr_units = 2, .nr_domains = 2, .nr_devices = 3, .nr_ports = 1, .nr_digests = 2,
 		.unit = {
 			{ .regs_pa = 0xfed90000, .cap = 0x00d2008c222f0606, .ecap = 0xf00f4a,
@@ -347,20 +347,20 @@ static void test_lengths(void **state)
 /* node.head: shorter, longer, and of another version */
 static void test_head(void **state)
 {
-	uint8_t head[49] = { 0 };
+	uint8_t head[57] = { 0 };
 	struct kho_blob b;
 	const size_t used = write_node();
 
 	(void)state;
 	assert_int_equal(kho_blob_open(span_of(buf, used), "", NODE_COMPATIBLE, "digest", &b, &why), 0);
-	assert_int_equal(kho_blob_get_bytes(&b, "head", head, 48), 0);
-	assert_int_equal(read_node(rewrite(NODE_COMPATIBLE, "head", head, 48)), 0);
-	for (size_t len = 47; len <= 49; len += 2) {
+	assert_int_equal(kho_blob_get_bytes(&b, "head", head, 56), 0);
+	assert_int_equal(read_node(rewrite(NODE_COMPATIBLE, "head", head, 56)), 0);
+	for (size_t len = 55; len <= 57; len += 2) {
 		assert_int_equal(read_node(rewrite(NODE_COMPATIBLE, "head", head, len)), -EBADMSG);
 		assert_string_equal(why.fault, "has no head");
 	}
 	head[0]++;
-	assert_int_equal(read_node(rewrite(NODE_COMPATIBLE, "head", head, 48)), -EBADMSG);
+	assert_int_equal(read_node(rewrite(NODE_COMPATIBLE, "head", head, 56)), -EBADMSG);
 	assert_string_equal(why.fault, "has another version");
 	assert_int_equal(why.value, 4);
 }

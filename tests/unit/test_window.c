@@ -225,14 +225,31 @@ static void test_linux(void **state)
 	bi.initrd_size = 0;
 	lay_array(e, ARRAY_SIZE(e));
 	for (unsigned generation = 1; generation < 6; generation++) {
+		struct window foreseen;
+
 		bi.image = w.next;
+		assert_int_equal(window_after(&w, bi.image, bi.image_size, &foreseen), 0);
 		assert_int_equal(find(), 0);
 		check_parts();
+		assert_memory_equal(&foreseen, &w, sizeof(w));
 		assert_int_equal(w.areas.nr, ARRAY_SIZE(e));
 		if (generation > 2)
 			assert_int_equal(w.next, was[generation % 2]);
 		was[generation % 2] = w.next;
 	}
+}
+
+/* window.foreseen: what cannot be is said before */
+static void test_foreseen(void **state)
+{
+	struct window next;
+
+	(void)state;
+	assert_int_equal(window_create(&bi, MIB(64), &w), 0);
+	assert_int_equal(window_after(&w, w.next, IMAGE_BYTES, &next), 0);
+	assert_int_equal(next.next, MIB(16));
+	assert_int_equal(window_after(&w, MIB(16), MIB(64), &next), -ENOMEM);
+	assert_int_equal(window_after(&w, MIB(300), IMAGE_BYTES, &next), -ENOENT);
 }
 
 /* window.two_areas_in_turn: one and the other, where that is more than half of one */
@@ -405,6 +422,7 @@ int main(void)
 		cmocka_unit_test_setup(test_several, setup),
 		cmocka_unit_test_setup(test_odd_size, setup),
 		cmocka_unit_test_setup(test_linux, setup),
+		cmocka_unit_test_setup(test_foreseen, setup),
 		cmocka_unit_test_setup(test_two_areas, setup),
 		cmocka_unit_test_setup(test_initrd, setup),
 		cmocka_unit_test_setup(test_everywhere, setup),
