@@ -5,10 +5,13 @@
 #include "errno.h"
 #include "kernel/handover/bootparams.h"
 #include "kernel/memory/memmap.h"
+#include "kho/abi.h"
 
 #define OWN_CMDLINE	SPARSE_OWN
 #define OWN_EXT		(SPARSE_OWN + PAGE_SIZE)
 #define OWN_EXT_BYTES	(16 + 20 * BOOT_MAX_RANGES)
+#define OWN_EFI_MAP	(SPARSE_OWN + MIB(1))
+#define OWN_SETUP_EFI	(SPARSE_OWN + MIB(2))
 
 static struct boot_info bi, again;
 
@@ -29,6 +32,19 @@ static const void *at_own(void *ctx, paddr_t pa, uint64_t len)
 	return mem_ptr(pa);
 }
 
+/* Lengths lie inside their arrays; all of it is there or nothing. */
+static void check_relay(void)
+{
+	const struct boot_efi_relay *r = &bi.efi_relay;
+
+	REQUIRE(r->setup_len <= sizeof(r->setup));
+	if (!r->systab)
+		return;
+	REQUIRE(r->setup_len && r->map_len && r->map_len <= sizeof(r->map));
+	REQUIRE(r->desc_size >= 40 && r->map_len % r->desc_size == 0);
+	REQUIRE(!bi.efi_systab);
+}
+
 static void check(void)
 {
 	REQUIRE(!bi.error[0] && bi.nr_map <= BOOT_MAX_RANGES);
@@ -40,6 +56,10 @@ static void check(void)
 			(r[-1].base + r[-1].len == r->base && r[-1].kind != r->kind));
 	}
 	REQUIRE(memchr(bi.cmdline, 0, sizeof(bi.cmdline)));
+	REQUIRE(bi.initrd_size <= GIB(1));
+	if (bi.initrd_size)
+		REQUIRE(memmap_is_ram(bi.map, bi.nr_map, bi.initrd, bi.initrd_size));
+	check_relay();
 	if (bi.fb.base)
 		REQUIRE(bi.fb.width && bi.fb.height && bi.fb.stride >= bi.fb.width * 4ULL &&
 			bi.fb.size >= (uint64_t)bi.fb.stride * bi.fb.height &&
@@ -54,6 +74,44 @@ static struct span header_file(void)
 	file[0x201] = 0x6a;
 	memcpy(file + 0x202, "HdrS", 4);
 	return span_of(file, sizeof(file));
+}
+
+/* Where the first reading had a hole, which stays one, whatever the EFI map calls it. */
+static bool calls_ours_runtime(const struct boot_efi_relay *r)
+{
+	static struct mem_range map[BOOT_MAX_RANGES];
+	size_t n = 1;
+
+	map[0] = (struct mem_range){ SPARSE_OWN, SPARSE_OWN_BYTES, MEM_CONVENTIONAL };
+	return memmap_overlay_runtime(r->map, r->map_len, r->desc_size, map, BOOT_MAX_RANGES, &n) ||
+	       n != 1 || map[0].kind != MEM_CONVENTIONAL;
+}
+
+/* As it is relayed to a Linux, and would be to us. */
+static void relay_again(struct bootparams_in *in)
+{
+	const struct boot_efi_relay *r = &bi.efi_relay;
+	const struct kho_setup_header header = { .type = BOOTPARAMS_SETUP_EFI, .len = r->setup_len };
+
+	if (!r->systab || calls_ours_runtime(r))
+		return;
+	memcpy(mem_ptr(OWN_SETUP_EFI), &header, sizeof(header));
+	memcpy(mem_ptr(OWN_SETUP_EFI + sizeof(header)), r->setup, r->setup_len);
+	memcpy(mem_ptr(OWN_EFI_MAP), r->map, r->map_len);
+	in->setup_data = OWN_SETUP_EFI;
+	in->efi_systab = r->systab;
+	in->efi_memmap = OWN_EFI_MAP;
+	in->efi_memmap_size = r->map_len;
+	in->efi_memdesc_size = r->desc_size;
+}
+
+static void check_relayed(void)
+{
+	const struct boot_efi_relay *a = &bi.efi_relay, *b = &again.efi_relay;
+
+	REQUIRE(a->systab == b->systab && a->desc_size == b->desc_size && a->map_len == b->map_len &&
+		a->setup_len == b->setup_len);
+	REQUIRE(!memcmp(a->map, b->map, a->map_len) && !memcmp(a->setup, b->setup, a->setup_len));
 }
 
 static void build_again(void)
@@ -76,10 +134,18 @@ static void build_again(void)
 		return;
 	in.nr_map = bi.nr_map;
 	memcpy(mem_ptr(OWN_CMDLINE), bi.cmdline, sizeof(bi.cmdline));
+	if (IS_ALIGNED(bi.initrd, PAGE_SIZE)) {
+		in.initrd = bi.initrd;
+		in.initrd_size = bi.initrd_size;
+	}
+	relay_again(&in);
 	REQUIRE(!bootparams_build(zero_page, header_file(), &in));
 	memset(&again, 0, sizeof(again));
 	REQUIRE(!bootparams_read(zero_page, &rd, &again));
 	REQUIRE(!strcmp(again.cmdline, bi.cmdline) && again.rsdp == bi.rsdp);
+	REQUIRE(again.initrd == in.initrd && again.initrd_size == in.initrd_size);
+	if (in.efi_systab)
+		check_relayed();
 	for (size_t i = 0; i < bi.nr_map; i++) {
 		const struct mem_range *is = memmap_at(again.map, again.nr_map, bi.map[i].base);
 

@@ -15,8 +15,10 @@
 
 #include "kernel/handover/bootparams.h"
 #include "kernel/handover/node.h"
+#include "kernel/handover/records.h"
 #include "kernel/stream/control.h"
 #include "kho/iommu_records.h"
+#include "kho/memblock.h"
 #include "kho/memfd.h"
 #include "kho/radix.h"
 #include "kho/setup_data.h"
@@ -139,6 +141,10 @@ static void golden(void)
 	put(mem_ptr(GOLDEN_SETUP_NODE + sizeof(struct kho_setup_header)), sizeof(struct kho_data));
 	put_pages(GOLDEN_ARRAY, GOLDEN_END);
 	seed_end();
+	seed_begin("foreign", "golden");
+	put(mem_ptr(GOLDEN_SETUP_NODE + sizeof(struct kho_setup_header)), sizeof(struct kho_data));
+	put_pages(GOLDEN_ARRAY, GOLDEN_END);
+	seed_end();
 	seed_begin("luo", "golden");
 	put_u64(GOLDEN_LUO);
 	put_pages(GOLDEN_LUO, GOLDEN_END);
@@ -181,13 +187,9 @@ static bool is_node(const struct kho_map *m, paddr_t pa)
 	return kho_map_overlaps_node(m, pa, PAGE_SIZE);
 }
 
-static void linux_luo(const struct kho_handoff *h)
+/* What LUO leads to, without the contents of files. */
+static void put_luo_pages(const struct kho_handoff *h)
 {
-	const struct kho_subnode *luo = kho_tree_find(&h->tree, KHO_NODE_LUO);
-
-	assert_non_null(luo);
-	seed_begin("luo", "linux");
-	put_u64(luo->pa);
 	for (size_t i = 0; i < ARRAY_SIZE(linux_segments); i++) {
 		const struct fixture_segment *s = &linux_segments[i];
 
@@ -195,6 +197,70 @@ static void linux_luo(const struct kho_handoff *h)
 		    s->pa != h->data.fdt_pa && kho_map_covers(&h->map, s->pa, s->len))
 			put_page(s->pa);
 	}
+}
+
+static void linux_luo(const struct kho_handoff *h)
+{
+	const struct kho_subnode *luo = kho_tree_find(&h->tree, KHO_NODE_LUO);
+
+	assert_non_null(luo);
+	seed_begin("luo", "linux");
+	put_u64(luo->pa);
+	put_luo_pages(h);
+	seed_end();
+}
+
+static void put_root_pages(const struct kho_handoff *h)
+{
+	put(&linux_data, sizeof(linux_data));
+	put_page(h->data.fdt_pa);
+	put_page(h->data.scratch_pa);
+	for (size_t i = 0; i < h->map.nr_nodes; i++)
+		put_page(h->map.nodes[i]);
+}
+
+static void linux_foreign(const struct kho_handoff *h)
+{
+	static const struct kho_luo_ser empty = { .compatible = KHO_LUO_COMPATIBLE };
+
+	seed_begin("foreign", "linux");
+	put_root_pages(h);
+	put_luo_pages(h);
+	seed_end();
+	seed_begin("foreign", "no-files");
+	put_root_pages(h);
+	for (size_t i = 0; i < h->tree.nr; i++) {
+		const struct kho_subnode *n = &h->tree.node[i];
+		const struct sparse_run blob = { (uint32_t)(n->pa / PAGE_SIZE), 0, sizeof(empty) };
+
+		if (strcmp(n->name, KHO_NODE_LUO)) {
+			put_page(n->pa);
+			continue;
+		}
+		put(&blob, sizeof(blob));
+		put(&empty, sizeof(empty));
+	}
+	seed_end();
+}
+
+/* Its regions where the target has preserved memory. */
+static void linux_memblock(const struct kho_handoff *h)
+{
+	const struct kho_subnode *n = kho_tree_find(&h->tree, KHO_NODE_MEMBLOCK);
+	uint8_t fdt[PAGE_SIZE];
+
+	assert_non_null(n);
+	assert_true(n->size <= sizeof(fdt));
+	memcpy(fdt, mem_ptr(n->pa), n->size);
+	for (size_t i = 0; i < ARRAY_SIZE(linux_reserve_mem); i++) {
+		const uint64_t to = GIB(1) + i * MIB(1);
+
+		for (size_t k = 0; k + sizeof(to) <= n->size; k++)
+			if (!memcmp(&fdt[k], &linux_reserve_mem[i].start, sizeof(to)))
+				memcpy(&fdt[k], &to, sizeof(to));
+	}
+	seed_begin("memblock", "linux");
+	put(fdt, n->size);
 	seed_end();
 }
 
@@ -212,15 +278,13 @@ static void linux_handoff(void)
 	put(mem_ptr(h.data.fdt_pa), h.tree.fdt_bytes);
 	seed_end();
 	seed_begin("handoff", "linux");
-	put(&linux_data, sizeof(linux_data));
-	put_page(h.data.fdt_pa);
-	put_page(h.data.scratch_pa);
-	for (size_t i = 0; i < h.map.nr_nodes; i++)
-		put_page(h.map.nodes[i]);
+	put_root_pages(&h);
 	for (size_t i = 0; i < h.tree.nr; i++)
 		put_page(h.tree.node[i].pa);
 	seed_end();
 	linux_luo(&h);
+	linux_foreign(&h);
+	linux_memblock(&h);
 	seed_begin("bootparams", "linux");
 	put(mem_ptr(LINUX_BOOT_PARAMS), BOOTPARAMS_SIZE);
 	put_page(LINUX_SETUP_DATA);
@@ -323,6 +387,44 @@ static void own_luo(void)
 	put_u64(list[blob]);
 	for (size_t i = 0; i < pages.nr; i++)
 		put_page(list[i]);
+	seed_end();
+}
+
+/* Ours first and alone in its block, a foreign session behind it, and the list of foreign memory. */
+static void own_carry(void)
+{
+	struct kho_file file = { "other-v1", MIB(64), 0x101 };
+	struct kho_session theirs[] = { { "theirs", 0, 1 }, { "empty", 1, 0 } };
+	struct kho_session ours = { RECORDS_SESSION, 0, 0 };
+	struct kho_flb flbs[] = { { KHO_IOMMU_FLB, MIB(70), 1 }, { "test-flb", 1, 1 } };
+	struct kho_key keys[8];
+	struct kho_luo behind = {
+		.sessions = theirs, .nr_sessions = 2, .files = &file, .nr_files = 1, .keys = keys,
+		.max_keys = ARRAY_SIZE(keys),
+	};
+	const struct kho_luo l = {
+		.liveupdate_num = 3, .sessions = &ours, .nr_sessions = 1, .flbs = flbs, .nr_flbs = 2,
+		.keys = keys, .max_keys = ARRAY_SIZE(keys),
+	};
+	const struct kho_extent extents[] = { { MIB(64), 16, 0 }, { GIB(1) + MIB(4), 2, 9 } };
+	struct node_foreign_ser s = { .liveupdate_num = 1, .nr_extents = ARRAY_SIZE(extents), .kexec_count = 1 };
+	size_t blob;
+
+	fresh();
+	assert_int_equal(kho_luo_write(&behind, NULL, &radix, &pages, &why_not), 0);
+	behind.sessions_pa = ((const struct kho_luo_ser *)mem_ptr(list[0]))->sessions_pa;
+	behind.nr_session_blocks = 1;
+	blob = pages.nr;
+	assert_int_equal(kho_luo_write(&l, &behind, &radix, &pages, &why_not), 0);
+	s.extents_pa = mem_alloc_pages(0);
+	memcpy(mem_ptr(s.extents_pa), extents, sizeof(extents));
+	seed_begin("carry", "baton");
+	put_u8(1);
+	put_u64(list[blob]);
+	put(&s, sizeof(s));
+	for (size_t i = 0; i < pages.nr; i++)
+		put_page(list[i]);
+	put_page(s.extents_pa);
 	seed_end();
 }
 
@@ -438,6 +540,27 @@ static void make_image(void)
 	put_at(image, 0x260, 4, MIB(1));
 }
 
+/* The same with an initrd, and with EFI information whose addresses are virtual. */
+static void relayed_bootparams(struct bootparams_in *in)
+{
+	static const struct kho_setup_header efi = { .type = BOOTPARAMS_SETUP_EFI, .len = 96 };
+	uint8_t setup[96];
+
+	memset(setup, 0x55, sizeof(setup));
+	in->initrd = MIB(48);
+	in->initrd_size = MIB(2) - 5;
+	in->setup_data = MIB(37);
+	memcpy(mem_ptr(in->setup_data), &efi, sizeof(efi));
+	memcpy(mem_ptr(in->setup_data + sizeof(efi)), setup, sizeof(setup));
+	assert_int_equal(bootparams_build(mem_ptr(MIB(36)), span_of(image, sizeof(image)), in), 0);
+	seed_begin("bootparams", "relayed");
+	put(mem_ptr(MIB(36)), BOOTPARAMS_SIZE);
+	put_page(in->cmdline);
+	put_page(in->setup_data);
+	put_page(in->efi_memmap);
+	seed_end();
+}
+
 static void own_bootparams(void)
 {
 	static const struct mem_range map[] = {
@@ -467,9 +590,38 @@ static void own_bootparams(void)
 	put_page(in.setup_data);
 	put_page(in.efi_memmap);
 	seed_end();
+	relayed_bootparams(&in);
 	seed_begin("bzimage", "small");
 	put(image, sizeof(image));
 	seed_end();
+}
+
+/* ---- scratch ------------------------------------------------------------------------------- */
+
+/* As fuzz_window.c reads it. */
+struct window_head {
+	uint64_t image, image_size, initrd, initrd_size, array, array_size;
+};
+
+static void window(const char *name, const struct window_head *head, const struct kho_scratch_entry *e)
+{
+	seed_begin("window", name);
+	put(head, sizeof(*head));
+	put(e, head->array_size);
+	seed_end();
+}
+
+static void windows(void)
+{
+	const struct kho_scratch_entry one[] = { { MIB(64), MIB(64) } };
+	const struct window_head alone = { MIB(96), MIB(2), 0, 0, MIB(8), sizeof(one) };
+	const struct window_head full = { MIB(64) + PAGE_SIZE, MIB(63), 0, 0, MIB(8), sizeof(one) };
+	const struct window_head loaded = { LINUX_BOOT_PARAMS - MIB(16), MIB(2), LINUX_BOOT_PARAMS - MIB(8) + 1,
+					    MIB(2), linux_data.scratch_pa, sizeof(linux_scratch) };
+
+	window("one", &alone, one);
+	window("nearly-full", &full, one);
+	window("linux", &loaded, linux_scratch);
 }
 
 /* ---- cpio ---------------------------------------------------------------------------------- */
@@ -652,10 +804,12 @@ int main(int argc, char **argv)
 	RECORDS("l5-chained", l5_chained, KHO_IOMMU_L4_L5, L5_CHAINED_TOP);
 	RECORDS("l3-small", l3_small, KHO_IOMMU_L2_L3, L3_SMALL_TOP);
 	own_luo();
+	own_carry();
 	own_records();
 	own_node();
 	own_control();
 	own_bootparams();
+	windows();
 	cpio();
 	frames();
 	tables("two", VTD_TTM_LEGACY);

@@ -43,7 +43,7 @@ static inline bool sparse_within(bool own, paddr_t pa, uint64_t len)
 /* Ranges that are larger than anything that is read: scratch areas, what is preserved in bulk. */
 #define SPARSE_READ_MAX		MIB(1)
 
-static struct { const void *p; size_t len; } sparse_opened[8192];
+static struct { const void *p; size_t len; } sparse_opened[131072];
 static size_t sparse_nr_opened;
 
 static inline void sparse_let_read(paddr_t pa, uint64_t len)
