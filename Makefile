@@ -256,7 +256,7 @@ help:
 	@echo "make mutants    seeded bugs, each of which a test must notice (about 20 minutes)"
 	@echo "make flips      every bit of a handoff's metadata, one at a time (FLIPS_EVERY=N: every Nth)"
 	@echo "make fuzz       the readers of foreign bytes, FUZZ_SECONDS=60 each"
-	@echo "make coverage   lines of vtd/ and kho/ that the host tests reach"
+	@echo "make coverage   lines of vtd/, kho/, kernel/handover/, kernel/memory/ that the host tests reach"
 	@echo "make clean      remove build/"
 	@echo
 	@echo "Variables (defaults): NIC=$(NIC) (or several: e1000e,igb) GENERATIONS=$(GENERATIONS) RATE=$(RATE) FRAMES=$(FRAMES)"

@@ -70,22 +70,26 @@ flips: $(B)/flips/flips
 
 -include $(FLIPS_OBJ:.o=.d)
 
-# ---- coverage of the libraries by the unit tests; all other objects are the host's ------------
+# ---- coverage by the unit tests of the libraries, and of the rooms that deal with what is foreign; all
+# other objects are the host's
 COVERAGE_LEAST ?= 90
+COV_ROOMS := $(LIB_ROOMS) kernel/handover kernel/memory
 COV_CFLAGS := -fprofile-instr-generate -fcoverage-mapping
 COV_BIN := $(TEST_SRC:tests/unit/%.c=$(B)/cov/unit/%)
 
 $(B)/cov/host/%.o: %.c Makefile fuzz.mk | tools-check
 	@mkdir -p $(@D)
-	$(Q)$(CLANG) $(HOST_CFLAGS) $(COV_CFLAGS) -iquote include -iquote tests/host -MMD -c $< -o $@
+	$(Q)$(CLANG) $(HOST_CFLAGS) $(COV_CFLAGS) -iquote include -iquote tests/host -iquote . -MMD -c $< -o $@
 $(B)/cov/model/%.o: %.c Makefile fuzz.mk | tools-check
 	@mkdir -p $(@D)
-	$(Q)$(CLANG) $(HOST_CFLAGS) $(COV_CFLAGS) $(MODEL_IMAGE) -iquote include -iquote tests/model -MMD -c $< -o $@
-# The libraries' objects in place of those in the archive that they are copied from.
-COV_HOST_OBJ := $(SRC_LIB:%.c=$(B)/cov/host/%.o) $(filter-out $(SRC_LIB:%.c=$(B)/host/%.o),$(HOST_OBJ))
-COV_MODEL_LIB := $(filter $(LIB_ROOMS:%=%/%),$(MODEL_SRC))
-COV_MODEL_OBJ := $(COV_MODEL_LIB:%.c=$(B)/cov/model/%.o) \
-	$(filter-out $(COV_MODEL_LIB:%.c=$(B)/model/%.o),$(MODEL_OBJ))
+	$(Q)$(CLANG) $(HOST_CFLAGS) $(COV_CFLAGS) $(MODEL_IMAGE) $(if $(filter kernel/memory/keep.c,$<),$(MODEL_KEEP)) \
+		-iquote include -iquote tests/model -iquote . -MMD -c $< -o $@
+# Their objects in place of those in the archives that are copied.
+COV_HOST_SRC := $(filter $(COV_ROOMS:%=%/%),$(HOST_SRC))
+COV_HOST_OBJ := $(COV_HOST_SRC:%.c=$(B)/cov/host/%.o) $(filter-out $(COV_HOST_SRC:%.c=$(B)/host/%.o),$(HOST_OBJ))
+COV_MODEL_SRC := $(filter $(COV_ROOMS:%=%/%),$(MODEL_SRC))
+COV_MODEL_OBJ := $(COV_MODEL_SRC:%.c=$(B)/cov/model/%.o) \
+	$(filter-out $(COV_MODEL_SRC:%.c=$(B)/model/%.o),$(MODEL_OBJ))
 $(B)/cov/rooms.a: $(COV_HOST_OBJ)
 	$(Q)rm -f $@; $(LLVM_AR) rcs $@ $(COV_HOST_OBJ)
 $(B)/cov/model.a: $(COV_MODEL_OBJ)
@@ -101,6 +105,7 @@ $(B)/cov/unit/test_model_%: tests/unit/test_model_%.c $(B)/cov/model.a
 
 .PHONY: coverage
 coverage: $(COV_BIN)
-	@$(PYTHON) tests/fuzz/coverage.py --build $(B)/cov --least $(COVERAGE_LEAST) $(COV_BIN); $(status)
+	@$(PYTHON) tests/fuzz/coverage.py --build $(B)/cov --least $(COVERAGE_LEAST) \
+		--rooms "$(COV_ROOMS)" $(COV_BIN); $(status)
 
--include $(SRC_LIB:%.c=$(B)/cov/host/%.d) $(COV_MODEL_LIB:%.c=$(B)/cov/model/%.d) $(COV_BIN:=.d)
+-include $(COV_HOST_SRC:%.c=$(B)/cov/host/%.d) $(COV_MODEL_SRC:%.c=$(B)/cov/model/%.d) $(COV_BIN:=.d)

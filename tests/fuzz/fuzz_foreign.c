@@ -1,6 +1,6 @@
 /* What another kernel hands over, from where boot_info says it is: report, and what is carried on.  What is
  * accepted is worth handing on without what is written anew, and reading it takes no longer than there is
- * memory.   RAM is open to be read once its place was asked about; contents are never read, only asked for. */
+ * memory.  RAM is open to be read once its place was asked about; contents are never read, only asked for. */
 #include "sparse.h"
 
 #include <stdarg.h>
