@@ -289,6 +289,10 @@ static void session_ours(void) { strcpy(session()->name, "baton"); }
 static void session_files(void) { session()->count++; }
 static void metadata_version(void) { put(METADATA_PA, "\2", 1); }
 static void memblock_version(void) { put(find(MEMBLOCK_PA, "memblock-v1", 11), "memblock-v2", 11); }
+static void memblock_magic(void) { put(MEMBLOCK_PA, "\xd0\x0d\xfe\xee", 4); }
+static void region_without_size(void) { put(find(MEMBLOCK_PA, "size", 5), "sise", 5); }
+static void no_luo(void) { put(find(linux_data.fdt_pa, "LUO", 4), "OUL", 4); }
+static void no_memblock(void) { put(find(linux_data.fdt_pa, "memblock", 9), "blockmem", 9); }
 static void region_version(void) { put(find(MEMBLOCK_PA, "reserve-mem-v1", 14), "reserve-mem-v2", 14); }
 
 static void region_elsewhere(void)
@@ -355,6 +359,11 @@ static const struct {
 	{ "foreign.no_metadata", no_metadata, NULL, NULL },
 	{ "foreign.unknown_handler", unknown_handler, NULL, NULL },
 	{ "foreign.region_v2", region_version, "reserve_mem region", "is not compatible with reserve-mem-v1" },
+	{ "foreign.memblock_magic", memblock_magic, "memblock", "has no FDT magic" },
+	{ "foreign.region_without_size", region_without_size, "reserve_mem region",
+	  "has no start or size of 8 bytes" },
+	{ "foreign.no_luo", no_luo, NULL, NULL },
+	{ "foreign.no_memblock", no_memblock, NULL, NULL },
 	{ "foreign.region_not_preserved", region_elsewhere, "reserve_mem region", "is not preserved" },
 	{ "foreign.region_in_another", region_in_region, "reserve_mem region", "is named twice" },
 	{ "foreign.region_in_the_root_fdt", region_in_root_fdt, "reserve_mem region", "is named twice" },
@@ -412,6 +421,23 @@ static void test_names(void **state)
 	expect_line("file session=x?VERDICT:?PASS?[2J? token=0x2 handler=a?b? data=0xc0000000 unread");
 	for (const char *p = said; *p; p++)
 		assert_true(*p == '\n' || (*p >= ' ' && *p < 0x7f));
+}
+
+/* foreign.scratch_too_small, at the first and at the last thing that is taken from it */
+static void test_too_small(void **state)
+{
+	uint64_t used;
+
+	(void)state;
+	accept();
+	used = scratch_used();
+	scratch_init(HEAP, used);
+	accept();
+	for (unsigned i = 0; i < 2; i++) {
+		scratch_init(HEAP, i ? used - 1 : PAGE_SIZE);
+		assert_int_equal(read_it(), -ENOMEM);
+		assert_string_equal(why.fault, "is too small to read the handoff");
+	}
 }
 
 /* Another handoff in the place of Linux's: every other page of so many, and these sub-nodes. */
@@ -722,6 +748,18 @@ static void test_carried(void **state)
 	}
 }
 
+/* carry.list_order: pages that the list takes */
+static void test_list_order(void **state)
+{
+	static const struct { size_t nr; unsigned order; } lists[] = {
+		{ 0, 0 }, { 1, 0 }, { 170, 0 }, { 171, 1 }, { 341, 1 }, { 342, 2 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
+		assert_int_equal(carry_list_order(&(struct foreign){ .nr_extents = lists[i].nr }), lists[i].order);
+}
+
 /* carry.same: each part counts */
 static void test_same(void **state)
 {
@@ -757,11 +795,13 @@ int main(void)
 		cmocka_unit_test_setup(test_holes, setup),
 		cmocka_unit_test_setup(test_bad, setup),
 		cmocka_unit_test_setup(test_names, setup),
+		cmocka_unit_test_setup(test_too_small, setup),
 		cmocka_unit_test_setup(test_stray_node, setup),
 		cmocka_unit_test_setup(test_no_room, setup),
 		cmocka_unit_test_setup(test_scattered, setup),
 		cmocka_unit_test_setup(test_handed_on, setup),
 		cmocka_unit_test_setup(test_carried, setup),
+		cmocka_unit_test(test_list_order),
 		cmocka_unit_test_setup(test_same, setup),
 	};
 
