@@ -20,6 +20,7 @@
 #include "kho/iommu_records.h"
 #include "kho/memblock.h"
 #include "kho/memfd.h"
+#include "kho/metadata.h"
 #include "kho/radix.h"
 #include "kho/setup_data.h"
 #include "vtd/context.h"
@@ -243,24 +244,30 @@ static void linux_foreign(const struct kho_handoff *h)
 	seed_end();
 }
 
+/* The FDT of its regions, which later seeds have elsewhere. */
+static uint8_t regions_fdt[PAGE_SIZE];
+static size_t regions_bytes;
+
+static void move_region(paddr_t from, paddr_t to)
+{
+	for (size_t k = 0; k + sizeof(to) <= regions_bytes; k++)
+		if (!memcmp(&regions_fdt[k], &from, sizeof(from)))
+			memcpy(&regions_fdt[k], &to, sizeof(to));
+}
+
 /* Its regions where the target has preserved memory. */
 static void linux_memblock(const struct kho_handoff *h)
 {
 	const struct kho_subnode *n = kho_tree_find(&h->tree, KHO_NODE_MEMBLOCK);
-	uint8_t fdt[PAGE_SIZE];
 
 	assert_non_null(n);
-	assert_true(n->size <= sizeof(fdt));
-	memcpy(fdt, mem_ptr(n->pa), n->size);
-	for (size_t i = 0; i < ARRAY_SIZE(linux_reserve_mem); i++) {
-		const uint64_t to = GIB(1) + i * MIB(1);
-
-		for (size_t k = 0; k + sizeof(to) <= n->size; k++)
-			if (!memcmp(&fdt[k], &linux_reserve_mem[i].start, sizeof(to)))
-				memcpy(&fdt[k], &to, sizeof(to));
-	}
+	assert_true(n->size <= sizeof(regions_fdt));
+	regions_bytes = n->size;
+	memcpy(regions_fdt, mem_ptr(n->pa), regions_bytes);
+	for (size_t i = 0; i < ARRAY_SIZE(linux_reserve_mem); i++)
+		move_region(linux_reserve_mem[i].start, GIB(1) + i * MIB(1));
 	seed_begin("memblock", "linux");
-	put(fdt, n->size);
+	put(regions_fdt, regions_bytes);
 	seed_end();
 }
 
@@ -425,6 +432,60 @@ static void own_carry(void)
 	for (size_t i = 0; i < pages.nr; i++)
 		put_page(list[i]);
 	put_page(s.extents_pa);
+	seed_end();
+}
+
+#define PACKED_ORDER	2
+enum { PACKED_FDT, PACKED_LUO, PACKED_METADATA, PACKED_MEMBLOCK };
+
+/* The blobs into one chunk; a region follows @luo's page of FLBs. */
+static void pack(paddr_t chunk, paddr_t luo, struct kho_subnode nodes[3])
+{
+	const struct kho_metadata m = { .previous_release = "7.3", .kexec_count = 1 };
+	const paddr_t beta = mem_alloc_pages(0);
+
+	for (size_t i = 1; i < linux_reserve_mem[1].size / PAGE_SIZE; i++)
+		assert_int_equal(mem_alloc_pages(0), beta + i * PAGE_SIZE);
+	move_region(GIB(1) + MIB(1), beta);
+	assert_int_equal(kho_preserve_range(&radix, beta, linux_reserve_mem[1].size), 0);
+	assert_int_equal(kho_preserve_range(&radix, GIB(1), linux_reserve_mem[0].size), 0);
+	assert_int_equal(kho_preserve(&radix, chunk, PACKED_ORDER), 0);
+	nodes[0] = (struct kho_subnode){ KHO_NODE_LUO, chunk + PACKED_LUO * PAGE_SIZE,
+					 sizeof(struct kho_luo_ser) };
+	nodes[1] = (struct kho_subnode){ KHO_NODE_METADATA, chunk + PACKED_METADATA * PAGE_SIZE,
+					 KHO_METADATA_BYTES };
+	nodes[2] = (struct kho_subnode){ KHO_NODE_MEMBLOCK, chunk + PACKED_MEMBLOCK * PAGE_SIZE, regions_bytes };
+	memcpy(mem_ptr(nodes[0].pa), mem_ptr(luo), nodes[0].size);
+	assert_int_equal(kho_metadata_write(&m, mem_ptr(nodes[1].pa)), 0);
+	memcpy(mem_ptr(nodes[2].pa), regions_fdt, regions_bytes);
+}
+
+/* A handoff in which what is written anew cannot be let go: it shares a chunk with what is carried on. */
+static void packed_foreign(void)
+{
+	struct kho_flb flb = { "test-flb", 1, 1 };
+	struct kho_session session = { "empty", 0, 0 };
+	struct kho_key keys[8];
+	const struct kho_luo l = {
+		.liveupdate_num = 3, .sessions = &session, .nr_sessions = 1, .flbs = &flb, .nr_flbs = 1,
+		.keys = keys, .max_keys = ARRAY_SIZE(keys),
+	};
+	const struct kho_scratch_entry area = { GIB(1) + MIB(64), MIB(64) };
+	struct kho_subnode nodes[3];
+	struct kho_data data = { .fdt_size = PAGE_SIZE, .scratch_size = sizeof(area) };
+	size_t used;
+
+	fresh();
+	data.fdt_pa = mem_alloc_pages(PACKED_ORDER);
+	data.scratch_pa = mem_alloc_pages(0);
+	memcpy(mem_ptr(data.scratch_pa), &area, sizeof(area));
+	assert_int_equal(kho_luo_write(&l, NULL, &radix, &pages, &why_not), 0);
+	pack(data.fdt_pa, list[0], nodes);
+	assert_int_equal(kho_tree_write(mem_ptr(data.fdt_pa), PAGE_SIZE, radix.root, nodes, ARRAY_SIZE(nodes),
+					&used), 0);
+	seed_begin("foreign", "packed");
+	put(&data, sizeof(data));
+	put_pages(MIB(16), MIB(16) + 64 * PAGE_SIZE);
 	seed_end();
 }
 
@@ -805,6 +866,7 @@ int main(int argc, char **argv)
 	RECORDS("l3-small", l3_small, KHO_IOMMU_L2_L3, L3_SMALL_TOP);
 	own_luo();
 	own_carry();
+	packed_foreign();
 	own_records();
 	own_node();
 	own_control();
