@@ -436,9 +436,9 @@ static void own_carry(void)
 }
 
 #define PACKED_ORDER	2
-enum { PACKED_FDT, PACKED_LUO, PACKED_METADATA, PACKED_MEMBLOCK };
+enum { PACKED_FDT, PACKED_MEMBLOCK, PACKED_LUO, PACKED_METADATA };
 
-/* The blobs into one chunk; a region follows @luo's page of FLBs. */
+/* The blobs into one chunk; a region follows @luo's page of FLBs, the last that was taken. */
 static void pack(paddr_t chunk, paddr_t luo, struct kho_subnode nodes[3])
 {
 	const struct kho_metadata m = { .previous_release = "7.3", .kexec_count = 1 };
@@ -479,6 +479,7 @@ static void packed_foreign(void)
 	data.fdt_pa = mem_alloc_pages(PACKED_ORDER);
 	data.scratch_pa = mem_alloc_pages(0);
 	memcpy(mem_ptr(data.scratch_pa), &area, sizeof(area));
+	assert_int_equal(kho_preserve(&radix, MIB(64), 0), 0);	/* with its radix nodes, before LUO's pages */
 	assert_int_equal(kho_luo_write(&l, NULL, &radix, &pages, &why_not), 0);
 	pack(data.fdt_pa, list[0], nodes);
 	assert_int_equal(kho_tree_write(mem_ptr(data.fdt_pa), PAGE_SIZE, radix.root, nodes, ARRAY_SIZE(nodes),
