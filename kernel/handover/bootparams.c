@@ -318,10 +318,9 @@ int bootparams_build(void *zero_page, struct span setup_header_file,
 	put8(zero_page, BP_TYPE_OF_LOADER, LOADER_UNDEFINED);	/* with 0 the initrd is ignored */
 	put8(zero_page, BP_LOADFLAGS, 0);			/* as kexec does */
 	put_split(zero_page, BP_CMD_LINE_PTR, BP_EXT_CMD_LINE_PTR, in->cmdline);
-	if (in->initrd_size) {
-		put_split(zero_page, BP_RAMDISK_IMAGE, BP_EXT_RAMDISK_IMAGE, in->initrd);
-		put_split(zero_page, BP_RAMDISK_SIZE, BP_EXT_RAMDISK_SIZE, in->initrd_size);
-	}
+	/* None, too, or the file's header would say where. */
+	put_split(zero_page, BP_RAMDISK_IMAGE, BP_EXT_RAMDISK_IMAGE, in->initrd_size ? in->initrd : 0);
+	put_split(zero_page, BP_RAMDISK_SIZE, BP_EXT_RAMDISK_SIZE, in->initrd_size);
 	return 0;
 }
 

@@ -188,6 +188,20 @@ static void test_written_fields_are_where_linux_reads_them(void **state)
 	assert_int_equal(BP->hdr.version, 0x20f);
 }
 
+/* bootparams.build.no_initrd_of_the_file: its header may say anything */
+static void test_initrd_in_the_file(void **state)
+{
+	const struct bootparams_in in = input();
+
+	(void)state;
+	fresh();
+	memcpy(image + 0x218, &(uint64_t){ 0x1234500054321000 }, 8);
+	build(&in);
+	assert_int_equal(BP->hdr.ramdisk_image, 0);
+	assert_int_equal(BP->hdr.ramdisk_size, 0);
+	assert_int_equal(read_into(0)->initrd_size, 0);
+}
+
 static void test_header_copy_ends_where_the_jump_says(void **state)
 {
 	const struct bootparams_in in = input();
@@ -926,6 +940,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_written_fields_are_where_linux_reads_them),
+		cmocka_unit_test(test_initrd_in_the_file),
 		cmocka_unit_test(test_header_copy_ends_where_the_jump_says),
 		cmocka_unit_test(test_written_e820),
 		cmocka_unit_test(test_what_cannot_be_expressed),
