@@ -39,15 +39,3 @@ int kho_memblock_next(struct span fdt, const struct kho_map *map, int *node, str
 	*out = r;
 	return 0;
 }
-
-int kho_memblock_check(struct span blob, const struct kho_map *map, struct kho_refusal *why)
-{
-	struct kho_region r;
-	struct span fdt;
-	int node = -1, err;
-
-	err = kho_memblock_open(blob, &fdt, why);
-	while (!err)
-		err = kho_memblock_next(fdt, map, &node, &r, why);
-	return err == -ENOENT ? 0 : err;
-}

@@ -32,7 +32,4 @@ int kho_memblock_open(struct span blob, struct span *fdt, struct kho_refusal *wh
 int kho_memblock_next(struct span fdt, const struct kho_map *map, int *node, struct kho_region *out,
 		      struct kho_refusal *why);
 
-/* All of it, for those who only hand it on.  Return: 0; -EBADMSG with @why. */
-int kho_memblock_check(struct span blob, const struct kho_map *map, struct kho_refusal *why);
-
 #endif

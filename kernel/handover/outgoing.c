@@ -8,7 +8,6 @@
 #include "kernel/handover/restore.h"
 #include "kernel/memory/scratch.h"
 #include "kernel/report/ktap.h"
-#include "kho/memblock.h"
 #include "platform/mem.h"
 #include "platform/mmio.h"
 #include "vtd/formats.h"
@@ -121,13 +120,6 @@ static int read_node(const struct kho_handoff *h, struct node *n, struct kho_ref
 		    : kho_refuse(why, -EBADMSG, "baton node", "is missing", 0, h->tree.nr);
 }
 
-static int read_regions(const struct kho_handoff *h, struct kho_refusal *why)
-{
-	const struct kho_subnode *node = kho_tree_find(&h->tree, KHO_NODE_MEMBLOCK);
-
-	return node ? kho_memblock_check(kho_subnode_blob(node), &h->map, why) : 0;
-}
-
 static void check_handoff(const struct run *r, const struct kho_data *data)
 {
 	struct picture *picture = scratch_new(sizeof(*picture));
@@ -144,8 +136,7 @@ static void check_handoff(const struct run *r, const struct kho_data *data)
 		check_ok(CHECK_SAVE_HANDOFF_READS_BACK, false, "no scratch memory left to read it");
 		return;
 	}
-	if (kho_read(data, &lim, &read, &why) || read_node(&read, n, &why) ||
-	    read_regions(&read, &why)) {
+	if (kho_read(data, &lim, &read, &why) || read_node(&read, n, &why)) {
 		check_ok(CHECK_SAVE_HANDOFF_READS_BACK, false, "%s %s at %llx (%llx)", why.what,
 			 why.fault, (unsigned long long)why.at, (unsigned long long)why.value);
 		return;

@@ -60,7 +60,7 @@ static void seal(void)
 	if (luo.sessions_pa)
 		f.luo.sessions_pa = ((const struct kho_block_ser *)mem_ptr(luo.sessions_pa))->next_pa;
 	REQUIRE(!carry_write(&f, 0, &none, &other));
-	n.foreign.blocks_crc32c = other.foreign.blocks_crc32c;
+	n.foreign.carried_crc32c = other.foreign.carried_crc32c;
 }
 
 static void check(const struct foreign *f)

@@ -34,6 +34,5 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	if (err != -ENOENT)
 		REQUIRE(why.what && why.fault);
-	REQUIRE(kho_memblock_check(blob, &map, &why) == (err == -ENOENT ? 0 : err));
 	return 0;
 }

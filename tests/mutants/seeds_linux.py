@@ -7,7 +7,6 @@ BOOTPARAMS = "kernel/handover/bootparams.c"
 CPIO = "kernel/handover/cpio.c"
 KEXEC = "kernel/handover/kexec.c"
 NODE = "kernel/handover/node.c"
-OUTGOING = "kernel/handover/outgoing.c"
 PAYLOAD = "kernel/handover/payload.c"
 
 
@@ -37,9 +36,6 @@ LINUX: Tuple[Mutant, ...] = (
            "&name) || name.p[name_size - 1])", "&name))", Unit("test_cpio", "test_refuses")),
     mutant("cpio.any_digit", "hostile bytes: numbers", CPIO,
            "if (p[i] >= '0' && p[i] <= '9')", "if (p[i] <= '9')", Unit("test_cpio", "test_refuses")),
-    mutant("outgoing.regions_not_read", "what Linux refuses is noticed before", OUTGOING,
-           " ||\n\t    read_regions(&read, &why)) {", ") {\n\t\t(void)read_regions;",
-           Unit("test_model_handover_outgoing")),
     mutant("node.payload_anywhere", "F24: a range that wraps", NODE,
            "(f->len && !range_valid(f->pa, f->len))", "false", Unit("test_node", "test_payload")),
     mutant("kexec.initrd_of_the_file", "an initrd that only the kernel's file names", "kernel/handover/bootparams.c",
