@@ -11,12 +11,20 @@
 
 void receive_machine(void)
 {
-	const int err = apic_silence_others();
-
-	if (err == -ETIMEDOUT)
+	switch (apic_silence_others()) {
+	case 0:
+		platform_log("apic: INIT sent to all other processors; they are never started");
+		return;
+	case -ENODEV:
+		platform_log("apic: there is none, so no other processor runs");
+		return;
+	case -EOPNOTSUPP:
+		verdict_end(VERDICT_HANDOFF, "not started on the boot processor (IA32_APIC_BASE.BSP): INIT would reset it");
+	case -ENOMEM:
+		verdict_end(VERDICT_MEMORY, "the local APIC's page cannot be mapped: the other processors cannot be stopped");
+	default:
 		verdict_end(VERDICT_TIMEOUT, "the local APIC does not send INIT to the other processors (ICR)");
-	platform_log(err ? "apic: there is none, so no other processor runs"
-			 : "apic: INIT sent to all other processors; they are never started");
+	}
 }
 
 void receive_handoff(struct run *r, struct kho_handoff *h)

@@ -8,6 +8,7 @@
 
 #define APIC_BASE_ENABLE	BIT64(11)
 #define APIC_BASE_X2APIC	BIT64(10)
+#define APIC_BASE_BSP		BIT64(8)
 #define APIC_BASE_ADDRESS	GENMASK64(51, 12)
 #define X2APIC_MSR(reg)		(0x800 + ((reg) >> 4))
 #define APIC_LVT_MASK		BIT32(16)
@@ -50,12 +51,14 @@ int apic_silence_others(void)
 
 	if (!(base & APIC_BASE_ENABLE))
 		return -ENODEV;
+	if (!(base & APIC_BASE_BSP))
+		return -EOPNOTSUPP;
 	if (base & APIC_BASE_X2APIC) {
 		cpu_wrmsr(X2APIC_MSR(APIC_ICR), ICR_INIT_OTHERS);
 		return 0;
 	}
 	if (!paging_map_mmio(base & APIC_BASE_ADDRESS, PAGE_SIZE))
-		return -ENODEV;
+		return -ENOMEM;
 	mmio_write32(icr, ICR_INIT_OTHERS);
 	for (unsigned i = 0; i < ICR_POLLS; i++) {
 		if (!(mmio_read32(icr) & ICR_PENDING))

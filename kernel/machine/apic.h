@@ -8,8 +8,9 @@
 void apic_mask(void);
 
 /* INIT to all other processors: whatever a kernel before us left them doing, they stop until somebody
- * starts them, and nobody does.  Return: 0; -ENODEV there is no local APIC; -ETIMEDOUT it does not say
- * that it was sent. */
+ * starts them, and nobody does.  Only the machine's boot processor may: it would begin at the reset
+ * vector.  Return: 0; -ENODEV there is no local APIC; -EOPNOTSUPP we run on another processor; -ENOMEM the
+ * APIC's page cannot be mapped; -ETIMEDOUT it does not say that it was sent. */
 int apic_silence_others(void);
 
 #endif

@@ -7,6 +7,7 @@ FOREIGN, CARRY, CLAIM = "kernel/handover/foreign.c", "kernel/handover/carry.c", 
 LEFT, WINDOW = "kernel/machine/iommu_left.c", "kernel/memory/window.c"
 RECORDS, SAVE, OUTGOING = "kernel/handover/records.c", "kernel/handover/save.c", "kernel/handover/outgoing.c"
 ACCEPT, BOOTPARAMS = "kernel/handover/accept.c", "kernel/handover/bootparams.c"
+APIC, RECEIVE = "kernel/machine/apic.c", "kernel/handover/receive.c"
 
 
 def read(test: str) -> Unit:
@@ -20,6 +21,39 @@ def world(test: str) -> Unit:
 def parts(test: str) -> Unit:
     return Unit("test_window", test)
 
+
+def apic(test: str) -> Unit:
+    return Unit("test_apic", test)
+
+
+PROCESSORS: Tuple[Mutant, ...] = (
+    mutant("apic.init_to_all", "INIT to ourselves as well", APIC,
+           "UINT32_C(3) << 18)", "UINT32_C(2) << 18)", apic("test_init_xapic")),
+    mutant("apic.startup_for_init", "another message than INIT", APIC,
+           "(UINT32_C(5) << 8 |", "(UINT32_C(6) << 8 |", apic("test_init_x2apic")),
+    mutant("apic.deassert", "INIT without its assert level", APIC,
+           " | BIT32(14) | ", " | ", apic("test_init_xapic")),
+    mutant("apic.x2apic_by_mmio", "a page that does not answer in x2APIC mode", APIC,
+           "\tif (base & APIC_BASE_X2APIC) {\n\t\tcpu_wrmsr", "\tif (0) {\n\t\tcpu_wrmsr", apic("test_init_x2apic")),
+    mutant("apic.not_waited_for", "INIT is still on its way", APIC,
+           "\t\tif (!(mmio_read32(icr) & ICR_PENDING))\n\t\t\treturn 0;", "\t\treturn 0;", apic("test_init_xapic")),
+    mutant("apic.never_sent_is_fine", "an APIC that does not send", APIC,
+           "\treturn -ETIMEDOUT;\n", "\treturn 0;\n", apic("test_init_never_sent")),
+    mutant("apic.on_any_processor", "INIT to the boot processor resets the machine", APIC,
+           "\tif (!(base & APIC_BASE_BSP))\n", "\tif (0)\n", apic("test_init_refused")),
+    mutant("apic.unmapped_is_none", "no page, so no processors", APIC,
+           "\t\treturn -ENOMEM;\n", "\t\treturn -ENODEV;\n", apic("test_init_refused")),
+    mutant("apic.disabled_is_written", "registers of an APIC that is off", APIC,
+           "\tif (!(base & APIC_BASE_ENABLE))\n\t\treturn -ENODEV;\n", "", apic("test_init_refused")),
+    mutant("apic.last_entry_unmasked", "one vector less than the version says", APIC,
+           "i <= entries &&", "i < entries &&", apic("test_mask")),
+    mutant("receive.any_processor", "the run goes on where INIT could not be sent", RECEIVE,
+           "\tcase -EOPNOTSUPP:\n", "\tcase -EOPNOTSUPP:\n\t\treturn;\n", world("test_processors")),
+    mutant("receive.unmapped_goes_on", "the run goes on where INIT could not be sent", RECEIVE,
+           "\tcase -ENOMEM:\n", "\tcase -ENOMEM:\n\t\treturn;\n", world("test_processors")),
+    mutant("receive.not_sent_goes_on", "the run goes on where INIT was not sent", RECEIVE,
+           "\tdefault:\n", "\tdefault:\n\t\treturn;\n", world("test_processors")),
+)
 
 READING: Tuple[Mutant, ...] = (
     mutant("foreign.iommu_accepted", "live devices of another kernel are forgotten", FOREIGN,
@@ -194,4 +228,4 @@ PLACES: Tuple[Mutant, ...] = (
            "\tif (!piece[0].len || !piece[1].len)\n", "\tif (!piece[1].len)\n", parts("test_places")),
 )
 
-FOREIGNERS: Tuple[Mutant, ...] = READING + KEEPING + FINDING + LEAVING + PLACES
+FOREIGNERS: Tuple[Mutant, ...] = PROCESSORS + READING + KEEPING + FINDING + LEAVING + PLACES

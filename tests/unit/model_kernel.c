@@ -73,7 +73,9 @@ void panic(const char *fmt, ...)
 	abort();
 }
 
-int apic_silence_others(void) { return 0; }
+int kernel_apic_error;
+
+int apic_silence_others(void) { return kernel_apic_error; }
 
 /* ---- time ----------------------------------------------------------------------------------- */
 

@@ -21,6 +21,9 @@ struct kernel_verdict {
 };
 extern struct kernel_verdict kernel_verdict;
 
+/* What the local APIC says when the other processors are to be stopped. */
+extern int kernel_apic_error;
+
 /* Names of the checks that were printed as "not ok" since they were last asked for, with commas in
  * between. */
 const char *kernel_bad_checks(void);

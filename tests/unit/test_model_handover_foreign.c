@@ -7,7 +7,9 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "errno.h"
 #include "kernel/handover/corrupt.h"
+#include "kernel/handover/receive.h"
 #include "kernel/report/verdict.h"
 #include "kho/crc32c.h"
 #include "platform/mem.h"
@@ -96,6 +98,31 @@ static void test_points_at_data(void **state)
 	}
 }
 
+/* The run ends where other processors may go on, or where INIT would reset the machine's first one. */
+static void test_processors(void **state)
+{
+	static const struct { int err; unsigned code; const char *sentence; } cases[] = {
+		{ -EOPNOTSUPP, VERDICT_HANDOFF, "not started on the boot processor" },
+		{ -ENOMEM, VERDICT_MEMORY, "local APIC's page cannot be mapped" },
+		{ -ETIMEDOUT, VERDICT_TIMEOUT, "does not send INIT" },
+	};
+
+	(void)state;
+	for (volatile size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		kernel_apic_error = cases[i].err;
+		if (!setjmp(kernel_ends)) {
+			receive_machine();
+			fail_msg("accepted");
+		}
+		assert_int_equal(kernel_verdict.code, cases[i].code);
+		assert_non_null(strstr(kernel_verdict.sentence, cases[i].sentence));
+	}
+	kernel_apic_error = -ENODEV;	/* none, so nobody to stop */
+	receive_machine();
+	kernel_apic_error = 0;
+	receive_machine();
+}
+
 /* ---- what the next kernel finds broken --------------------------------------------------------- */
 
 static void begin(void)
@@ -178,6 +205,7 @@ int main(void)
 		cmocka_unit_test(test_generations),
 		cmocka_unit_test(test_two_units),
 		cmocka_unit_test(test_points_at_data),
+		cmocka_unit_test(test_processors),
 		cmocka_unit_test(test_broken),
 		cmocka_unit_test(test_outgoing),
 	};
