@@ -13,6 +13,7 @@ import kexec_tool
 import qemu as q
 import run
 import signing
+import takeover
 from agent_log import Log
 
 # Both consoles, so that the log has the time before drivers; a panic ends the run at once.
@@ -120,7 +121,7 @@ def linux_spec(kit: Kit, directory: Path, first: Guest, machine: q.Machine, next
     if "next_initrd" in next_files:
         words.append("next_initrd=/next_initrd")
     kernel = started(directory, kit, first, next_files, first.cmdline(*sender_words(*words)))
-    return run.Spec(machine=machine, kernel=kernel, trace=(), **more)	# type: ignore[arg-type]
+    return run.Spec(machine=machine, kernel=kernel, **more)	# type: ignore[arg-type]
 
 
 # --- checks -----------------------------------------------------------------------------------
@@ -300,6 +301,14 @@ def iommu_left_on(seen: Seen) -> List[str]:
     return [f"GSTS as Linux left it: {match.group(1) if match else 'not said'}"]
 
 
+def others_stopped(seen: Seen) -> List[str]:
+    return takeover.processors_stopped(seen.outcome.trace)
+
+
+def unit_taken_over(seen: Seen) -> List[str]:
+    return takeover.unit_taken_over(seen.outcome.trace)
+
+
 def five_levels(seen: Seen) -> List[str]:
     said = seen.send.value("la57", "mode")
     return [] if said == "yes" else [f"5-level paging in the first kernel: {said}"]
@@ -351,7 +360,7 @@ def linux_to_linux(name: str, first: Guest, second: Guest, checks: Sequence[Chec
         return linux_spec(kit, directory, first, machine,
                           {"next": kit.kernel(second.flavour).read_bytes(),
                            "next_initrd": initramfs.guest(kit.agent), "next_cmdline": cmdline.encode()},
-                          sender=False)
+                          sender=False, trace=())
     return Run(name, (first.flavour, second.flavour), spec, (SENT, *checks))
 
 
@@ -434,7 +443,8 @@ BATON: Tuple[Run, ...] = (
 
 def linux_to_baton(name: str, first: Guest, machine: q.Machine, generations: int = 2,
                    then: Optional[Guest] = None, more: Sequence[Check] = (), sign: bool = False,
-                   by_program: bool = False, config: Optional[Mapping[str, str]] = None) -> Run:
+                   by_program: bool = False, config: Optional[Mapping[str, str]] = None,
+                   trace: Sequence[str] = ()) -> Run:
     """Linux starts baton.efi with kexec_file_load(); with @then Baton goes on to Linux."""
     last = generations if then is None else generations - 1
     keys = {"generations": str(generations), "frames": str(100 * generations), "rate": str(RATE),
@@ -451,7 +461,7 @@ def linux_to_baton(name: str, first: Guest, machine: q.Machine, generations: int
             files["next_initrd"] = initramfs.for_firmware(
                 kit.kernel(then.flavour).read_bytes(), initramfs.guest(kit.agent), then.cmdline(*words))
         return linux_spec(kit, directory, first, machine, files, rate=RATE, frames=100 * generations,
-                          sender_frames=None if then is None else SENDER_FRAMES)
+                          sender_frames=None if then is None else SENDER_FRAMES, trace=trace)
     checks = [SENT, Check("handoff_found", baton_found), Check("baton", baton_reports(last)), *more]
     if then is None:
         checks.append(Check("verdict", baton_passed))
@@ -484,7 +494,9 @@ WITH_NIC = q.Machine(memory="2G")
 THROUGH: Tuple[Run, ...] = (
     linux_to_baton("linux_to_baton", PLAIN, WITH_NIC, more=(Check("with_5_levels", five_levels),)),
     linux_to_baton("linux_to_baton.iommu_2_cpus", Guest("iommu"), replace(WITH_NIC, processors=2, iommu=VTD),
-                   more=(Check("iommu_left_on", iommu_left_on),)),
+                   trace=takeover.EVENTS,
+                   more=(Check("iommu_left_on", iommu_left_on), Check("others_stopped", others_stopped),
+                         Check("unit_taken_over", unit_taken_over))),
     # With Debian's program, and a NIC that must be woken first.
     linux_to_baton("linux_to_baton.kexec_s", Guest(words=(f"agent_sleep={q.NIC_BDF}",)), WITH_NIC,
                    more=(Check("nic_slept", slept),), by_program=True),
