@@ -111,7 +111,7 @@ static int create(const struct memfd *m)
 
 /* --- saying --- */
 
-/* Folios that a memfd consists of, or -1. */
+/* Folios that a memfd consists of, or -1 with a problem said. */
 static long folios_of(int fd, uint64_t size)
 {
 	const int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
@@ -134,28 +134,32 @@ static long folios_of(int fd, uint64_t size)
 		munmap(p, size);
 	close(pagemap);
 	close(flags_of);
+	demand(folios >= 0, "folios of a memfd of %llu bytes cannot be counted", (unsigned long long)size);
 	return folios;
 }
 
-static void memfd_say(const char *session, uint64_t token, int fd)
+static void memfd_say(const struct memfd *m, int fd)
 {
 	static uint8_t chunk[CHUNK];
 	struct stat st;
 	uint32_t crc = 0;
 	off_t at = 0;
 	ssize_t n;
+	long folios;
 
-	if (!demand(!fstat(fd, &st), "a memfd of %s: %s", session, strerror(errno)))
+	if (!demand(!fstat(fd, &st), "a memfd of %s: %s", m->session, strerror(errno)))
 		return;
 	while ((n = pread(fd, chunk, sizeof(chunk), at)) > 0) {
 		crc = kho_crc32c(crc, chunk, (size_t)n);
 		at += n;
 	}
-	demand(n == 0 && at == st.st_size, "a memfd of %s cannot be read: %s", session, strerror(errno));
-	say("memfd=%s/%llx size=%llu crc32c=%08x position=%lld seals=%x folios=%ld", session,
-	    (unsigned long long)token, (unsigned long long)st.st_size, crc,
-	    (long long)lseek(fd, 0, SEEK_CUR), (unsigned)fcntl(fd, F_GET_SEALS),
-	    folios_of(fd, (uint64_t)st.st_size));
+	demand(n == 0 && at == st.st_size, "a memfd of %s cannot be read: %s", m->session, strerror(errno));
+	folios = folios_of(fd, (uint64_t)st.st_size);
+	demand(m->kind != LARGE || folios < (long)(st.st_size / PAGE_SIZE), "a memfd of large folios got none: %ld folios",
+	       folios);
+	say("memfd=%s/%llx size=%llu crc32c=%08x position=%lld seals=%x folios=%ld", m->session,
+	    (unsigned long long)m->token, (unsigned long long)st.st_size, crc,
+	    (long long)lseek(fd, 0, SEEK_CUR), (unsigned)fcntl(fd, F_GET_SEALS), folios);
 }
 
 /* --- sessions --- */
@@ -188,7 +192,7 @@ static void send_session(int device, const char *session)
 		if (fd < 0 || !demand(!luo_preserve_fd(of, fd, m->token), "memfd %llx of %s cannot be preserved: %s",
 				      (unsigned long long)m->token, session, strerror(errno)))
 			continue;
-		memfd_say(session, m->token, fd);
+		memfd_say(m, fd);
 		files++;
 	}
 	say("session=%s files=%u", session, files);
@@ -219,7 +223,7 @@ static void receive_session(int device, const char *session)
 		if (!demand(fd >= 0, "memfd %llx of %s cannot be retrieved: %s",
 			    (unsigned long long)m->token, session, strerror(errno)))
 			continue;
-		memfd_say(session, m->token, fd);
+		memfd_say(m, fd);
 		files++;
 	}
 	say("session=%s files=%u", session, files);
