@@ -53,6 +53,7 @@ struct sender {
 	uint64_t refused_frames;	/* frames that needed more than one */
 	uint64_t heartbeats, last_heartbeat;
 	uint64_t last_send_ns, longest_gap_ns;
+	uint64_t last_offer_ns, longest_silence_ns;	/* taken or not */
 	const char *ended;	/* why; NULL while running */
 	uint64_t ended_ns;
 	int status;
@@ -82,6 +83,8 @@ static void end(struct sender *s, int status, const char *why)
 	s->status = status;
 	s->ended = why;
 	s->ended_ns = now_ns();
+	if (s->start_ns)
+		s->longest_silence_ns = MAX(s->longest_silence_ns, s->ended_ns - s->last_offer_ns);
 }
 
 /* Read everything the NIC has sent; only heartbeats of our stream count. */
@@ -99,7 +102,7 @@ static void drain_heartbeats(struct sender *s, uint64_t now)
 		s->last_heartbeat = f.sequence;
 		s->heard_ns = now;
 		if (!s->start_ns)
-			s->start_ns = s->last_send_ns = now;
+			s->start_ns = s->last_send_ns = s->last_offer_ns = now;
 	}
 }
 
@@ -124,6 +127,8 @@ static bool offer_frame(struct sender *s)
 	};
 	size_t len;
 
+	s->longest_silence_ns = MAX(s->longest_silence_ns, f.sent_ns - s->last_offer_ns);
+	s->last_offer_ns = f.sent_ns;
 	memcpy(f.dst, s->opt->mac, ETH_ALEN);
 	memcpy(f.src, own_mac, ETH_ALEN);
 	len = frame_build(buf, &f);
@@ -241,9 +246,9 @@ static void print_result(const struct sender *s)
 	printf("{\"frames\": %" PRIu64 ", \"sent\": %" PRIu64 ", \"refused\": %" PRIu64
 	       ", \"refused_frames\": %" PRIu64 ", \"heartbeats\": %" PRIu64
 	       ", \"last_heartbeat_seq\": %" PRIu64 ", \"longest_send_gap_us\": %" PRIu64
-	       ", \"seconds\": %.3f, \"ended\": \"%s\"}\n",
+	       ", \"longest_silence_us\": %" PRIu64 ", \"seconds\": %.3f, \"ended\": \"%s\"}\n",
 	       s->opt->frames, s->next, s->refused, s->refused_frames, s->heartbeats,
-	       s->last_heartbeat, s->longest_gap_ns / 1000, seconds, s->ended);
+	       s->last_heartbeat, s->longest_gap_ns / 1000, s->longest_silence_ns / 1000, seconds, s->ended);
 }
 
 /* --- start ------------------------------------------------------------------------------ */

@@ -427,9 +427,12 @@ int pci_set_d0(const struct pci_fn *fn)
 			  pmcsr & (uint16_t)~(PMCSR_STATE | PMCSR_PME_STATUS));
 	while (platform_us() - start <= D3_TO_D0_US)
 		platform_relax();
-	pmcsr = pci_read16(fn->segment, fn->rid, reg);
-	if (!(pmcsr & PMCSR_STATE))
+	if (pci_is_d0(fn)) {
+		platform_log("pci: %04x:%02x:%02x.%x: woken from D%u", fn->segment, PCI_BUS(fn->rid),
+			     PCI_DEV(fn->rid), PCI_FN(fn->rid), pmcsr & PMCSR_STATE);
 		return 0;
+	}
+	pmcsr = pci_read16(fn->segment, fn->rid, reg);
 	platform_log("pci: %04x:%02x:%02x.%x: does not reach D0, PMCSR = 0x%04x", fn->segment,
 		     PCI_BUS(fn->rid), PCI_DEV(fn->rid), PCI_FN(fn->rid), pmcsr);
 	return -ETIMEDOUT;

@@ -177,6 +177,16 @@ def handoff(release: str, count: int, number: Optional[int]) -> Problems:
 BAD_COUNTS = ("lost", "duplicate", "corrupt", "misplaced", "bad_descriptors")
 
 
+def offered_meanwhile(seen: Seen) -> List[str]:
+    """The wire had frames while nothing landed: its sender never paused for as long, until the machine was gone."""
+    watched = seen.receive.number("watched_ms", "stopped")
+    sender = seen.outcome.sender
+    silence, end = sender.get("longest_silence_us"), sender.get("ended")
+    if isinstance(silence, int) and silence < 1000 * watched and end in ("peer gone", "terminated"):
+        return []
+    return [f"nothing landed for {watched} ms; the sender's longest silence was {silence} us, it ended with: {end}"]
+
+
 def stream_went_on(seen: Seen) -> List[str]:
     """Frames landed while Linux booted, all of them, and more when descriptors were given back."""
     found = []
@@ -198,7 +208,7 @@ def stream_went_on(seen: Seen) -> List[str]:
             found.append(f"{when}: the memfds are not known to be the receive buffers")
     if seen.receive.value("landed_after", "stopped") is None:
         found.append("the NIC's bus master was not cleared")
-    return found
+    return found + offered_meanwhile(seen)
 
 
 def nic_stopped(seen: Seen) -> List[str]:
@@ -208,7 +218,7 @@ def nic_stopped(seen: Seen) -> List[str]:
     command = int(facts["command"], 16)
     if command & PCI_COMMAND_MASTER:
         return [f"the NIC's command register is {command:04x}, bus master on"]
-    return []
+    return offered_meanwhile(seen)
 
 
 def bytes_intact(seen: Seen) -> List[str]:
@@ -477,8 +487,11 @@ def baton_passed(seen: Seen) -> List[str]:
 
 
 def slept(seen: Seen) -> List[str]:
+    """The NIC was in D3 when the first kernel left, and Baton woke it, once."""
     state = seen.send.value("state", "slept")
-    return [] if state == "3" else [f"the NIC's power state before the jump: {state}"]
+    found = [] if state == "3" else [f"the NIC's power state before the jump: {state}"]
+    woken = re.findall(r"^# pci: (\S+): woken from (D\d)", seen.outcome.console, re.M)
+    return found if woken == [(q.NIC_BDF, "D3")] else [*found, f"Baton woke {woken}"]
 
 
 def firmware_to_signed(name: str) -> Run:

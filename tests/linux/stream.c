@@ -301,12 +301,14 @@ static uint32_t landed(const struct stream *s)
 static void look_stopped(const struct stream *s, unsigned ms)
 {
 	const uint32_t before = landed(s);
+	const uint32_t room = ahead(s, s->next, s->tail) - before;
 	uint32_t after;
 
 	sleep_ms(ms);
 	after = landed(s);
-	say("stopped=%s command=%04x landed_before=%u landed_after=%u", s->nic.bdf, pci_command(&s->nic), before,
-	    after);
+	say("stopped=%s command=%04x landed_before=%u landed_after=%u room=%u watched_ms=%u", s->nic.bdf,
+	    pci_command(&s->nic), before, after, room, ms);
+	demand(room, "no descriptor is free, so nothing could land");
 	demand(after == before, "frames land although bus master is off");
 }
 

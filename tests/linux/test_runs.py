@@ -18,14 +18,15 @@ STREAM = ("ring=1 rdh=5 rdt=4 entries=8 free_at_start=7", "pages=begin in_place=
           "stream=1 when=since_jump frames=3 lost=0 duplicate=0 corrupt=0 misplaced=0 bad_descriptors=0",
           "stream=1 when=since_repost frames=200 lost=0 duplicate=0 corrupt=0 misplaced=0 bad_descriptors=0",
           "guards words=9 changed=0", "pages=end in_place=yes",
-          "stopped=0000:00:03.0 command=0002 landed_before=1 landed_after=1")
+          "stopped=0000:00:03.0 command=0002 landed_before=1 landed_after=1 watched_ms=500")
 DIGESTS = ("digests=begin tables=4 records=3 different=0", "digests=end tables=4 records=3 different=0")
 RECEIVED = ("mode=receive", *SENT[1:-1], "metadata release=r count=1", "liveupdate_number=1", *STREAM, *DIGESTS,
             "memfd=baton/101 size=9", "session=baton streams=1", "verdict=PASS")
 
 
 def seen(*lines: str, ended: str = "exit") -> runs.Seen:
-    outcome = run.Outcome(run.TIMEOUT, "", Path("/logs"), console=twice(*lines), ended=ended)
+    outcome = run.Outcome(run.TIMEOUT, "", Path("/logs"), console=twice(*lines), ended=ended,
+                          sender={"longest_silence_us": 499999, "ended": "peer gone"} if lines else {})
     return runs.see(outcome)
 
 
@@ -89,7 +90,18 @@ class Demands(unittest.TestCase):
             self.fails(runs.bytes_intact, without(self.both, line, line.replace("tables=4", "tables=0")))
 
     def test_stopped(self) -> None:
-        self.fails(runs.nic_stopped, without(self.both, "stopped", "stopped=0000:00:03.0 command=0006"))
+        self.fails(runs.nic_stopped, without(self.both, "stopped", STREAM[-1].replace("0002", "0006")))
+        self.fails(runs.nic_stopped, without(self.both, "stopped", STREAM[-1].replace("watched_ms=500", "")))
+
+    def test_offered_meanwhile(self) -> None:
+        for sender, good in (({"longest_silence_us": 100, "ended": "terminated"}, True), ({}, False),
+                             ({"longest_silence_us": 500000, "ended": "peer gone"}, False),
+                             ({"longest_silence_us": 100, "ended": "acknowledged"}, False),
+                             ({"longest_silence_us": 100, "ended": "no heartbeat"}, False)):
+            one = seen(*self.both)
+            one.outcome.sender = dict(sender)
+            for check in (runs.nic_stopped, runs.stream_went_on):
+                self.assertEqual(check(one) == [], good, sender)
 
     def test_what_baton_found(self) -> None:
         sent = ("mode=send la57=no", "memfd=a/1f size=5 crc32c=1 position=2 seals=a folios=1", "session=a files=1",
@@ -129,6 +141,14 @@ class Demands(unittest.TestCase):
         for gsts, good in (("47000000", True), ("45000000", False), ("43000000", False), ("00000000", False)):
             one.outcome.console = f"# vtd0: left with GSTS {gsts} RTADDR 0\n"
             self.assertEqual(runs.iommu_left_on(one) == [], good)
+
+    def test_slept(self) -> None:
+        line = "# pci: 0000:00:03.0: woken from D3\n"
+        for state, said, good in (("3", line, True), ("0", line, False), ("3", "", False), ("3", 2 * line, False),
+                                  ("3", line.replace("D3", "D1"), False), ("3", line.replace("03.0", "04.0"), False)):
+            one = seen("mode=send", f"slept=0000:00:03.0 state={state}")
+            one.outcome.console = said
+            self.assertEqual(runs.slept(one) == [], good, (state, said))
 
     def test_notices(self) -> None:
         told = [*without(self.both, "verdict", "problem=this"), "verdict=FAIL reason=this"]
