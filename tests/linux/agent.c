@@ -132,6 +132,7 @@ static void send(void)
 {
 	workload_send();
 	regions_send();
+	handoff_announce();
 	kexec_next();
 }
 

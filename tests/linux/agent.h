@@ -111,6 +111,9 @@ void regions_receive(void);
 /* Find it, print and check it as far as it has no users: root FDT, metadata, scratch. */
 void handoff_look(void);
 
+/* Print what this kernel's debugfs says of the handoff that it is going to leave: scratch, sub-nodes. */
+void handoff_announce(void);
+
 struct span;
 /* The blob of a sub-node, a copy aligned to a page. False: no such node.  @pa may be NULL. */
 bool handoff_blob(const char *name, struct span *blob, uint64_t *pa);

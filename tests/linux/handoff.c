@@ -2,6 +2,7 @@
  * of it.  Where debugfs shows the same, both must agree. */
 #include "agent.h"
 
+#include <dirent.h>
 #include <libfdt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 
 #define SETUP_DATA	"/sys/kernel/boot_params/setup_data"
 #define INCOMING	"/sys/kernel/debug/kho/in"
+#define OUTGOING	"/sys/kernel/debug/kho/out"
 #define MAX_SCRATCH	64
 
 static struct span root;	/* empty: none */
@@ -169,4 +171,55 @@ void handoff_look(void)
 	look_at_nodes(kho_on);
 	look_at_metadata();
 	look_at_scratch(&data);
+}
+
+/* --- what this kernel is going to hand over, as it says itself --- */
+
+/* One number per line. */
+static size_t numbers_of(const char *path, uint64_t number[MAX_SCRATCH])
+{
+	char text[MAX_SCRATCH * 24], *rest = text, *line;
+	const long len = file_read(path, text, sizeof(text) - 1);
+	size_t n = 0;
+
+	if (!demand(len > 0, "%s cannot be read", path))
+		return 0;
+	text[len] = 0;
+	while (n < MAX_SCRATCH && (line = strsep(&rest, "\n")) && *line)
+		number[n++] = strtoull(line, NULL, 16);
+	return n;
+}
+
+static void say_nodes(void)
+{
+	static uint8_t blob[MIB(1)];
+	DIR *dir = opendir(OUTGOING "/sub_fdts");
+	struct dirent *entry;
+
+	if (!demand(dir, OUTGOING "/sub_fdts cannot be read"))
+		return;
+	while ((entry = readdir(dir))) {
+		char path[512];
+		long len;
+
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), OUTGOING "/sub_fdts/%s", entry->d_name);
+		len = file_read(path, blob, sizeof(blob));
+		demand(len > 0, "%s cannot be read", path);
+		say("node=%s size=%ld", entry->d_name, len);
+	}
+	closedir(dir);
+}
+
+void handoff_announce(void)
+{
+	uint64_t at[MAX_SCRATCH], size[MAX_SCRATCH];
+	const size_t n = numbers_of(OUTGOING "/scratch_phys", at);
+
+	if (demand(n && numbers_of(OUTGOING "/scratch_len", size) == n, "debugfs has %zu scratch areas", n))
+		for (size_t i = 0; i < n; i++)
+			say("scratch=%zu address=%llx size=%llx", i, (unsigned long long)at[i],
+			    (unsigned long long)size[i]);
+	say_nodes();
 }

@@ -241,7 +241,7 @@ def buffers_intact(seen: Seen) -> List[str]:
 def kernel_in_scratch(seen: Seen) -> List[str]:
     """Wherever the kernel moved itself to."""
     at = int(seen.receive.value("kernel_at", "mode") or "0", 16)
-    areas = [(int(f["address"], 16), int(f["size"], 16)) for f in seen.receive.all("scratch")]
+    areas = announced_scratch(seen.receive)
     return [] if any(a <= at < a + size for a, size in areas) else [f"the kernel is at {at:x}, scratch is {areas}"]
 
 
@@ -269,6 +269,43 @@ def foreign(seen: Seen) -> List[agent_log.Facts]:
     return [agent_log.facts_of(line) for line in FOREIGN.findall(seen.outcome.console.replace("\r", ""))]
 
 
+PAGE = 4096
+# What Linux keeps besides, at most: its own structures, one by one and for each session and memfd.
+PAGES_OF_KHO, PAGES_OF_ONE = 32, 5
+
+
+def pages(size: str) -> int:
+    return (int(size) + PAGE - 1) // PAGE
+
+
+def scratch_of(said: Sequence[agent_log.Facts]) -> List[Tuple[int, int]]:
+    return [(int(f["at"], 0), int(f["size"], 0)) for f in said if "scratch" in f]
+
+
+def announced_scratch(log: Log) -> List[Tuple[int, int]]:
+    return [(int(f["address"], 16), int(f["size"], 16)) for f in log.all("scratch")]
+
+
+def pages_problems(said: Sequence[agent_log.Facts], sent: Log) -> List[str]:
+    """As many pages are preserved as the memfds and regions need, and few more; orders and extents add up to them."""
+    total = next((f for f in said if "extents" in f), None)
+    if total is None:
+        return ["Baton does not say how many pages are preserved"]
+    found = []
+    count = int(total["pages"])
+    data = sum(pages(f["size"]) for kind in ("memfd", "region") for f in sent.all(kind))
+    besides = PAGES_OF_KHO + PAGES_OF_ONE * sum(1 for kind in ("memfd", "session") for _ in sent.all(kind))
+    if not data < count <= data + besides:
+        found.append(f"{count} pages are preserved; memfds and regions have {data}, for the rest {besides} are enough")
+    by_order = sum(int(f["chunks"]) << int(f["order"]) for f in said if "preserved" in f)
+    if by_order != count:
+        found.append(f"{count} pages are preserved, by orders {by_order}")
+    extents = [int(f["chunks"]) << int(f["order"]) for f in said if "extent" in f]
+    if len(extents) != int(total["shown"]) or total["shown"] == total["extents"] and sum(extents) != count:
+        found.append(f"{count} pages are preserved; {len(extents)} of {total['extents']} extents have {sum(extents)}")
+    return found
+
+
 def baton_found(seen: Seen) -> List[str]:
     """Every session, memfd and region that Linux sent, by digest, and its counts."""
     said = foreign(seen)
@@ -285,18 +322,17 @@ def baton_found(seen: Seen) -> List[str]:
         ("regions", regions, {k: (f["address"], f["size"], f["crc32c"])
                               for k, f in sent.keyed("region").items()}),
         ("counts", counts, [(RELEASE, "1", "1")]),
+        ("scratch areas", scratch_of(said), announced_scratch(sent)),
+        ("nodes", {f["name"]: f["size"] for f in said if "node" in f},
+         {k: f["size"] for k, f in sent.keyed("node").items()}),
     )
     found = [f"Baton found {what} {got}, sent were {want}" for what, got, want in wanted if got != want or not got]
-    for what in ("node", "scratch", "preserved", "extent"):
-        if not any(what in f for f in said):
-            found.append(f"Baton says nothing of any {what}")
-    return found
+    return found + pages_problems(said, sent)
 
 
 def same_scratch(seen: Seen) -> List[str]:
     """The last kernel's scratch array is the first one's."""
-    first = [(int(f["at"], 0), int(f["size"], 0)) for f in foreign(seen) if "scratch" in f]
-    last = [(int(f["address"], 16), int(f["size"], 16)) for f in seen.receive.all("scratch")]
+    first, last = scratch_of(foreign(seen)), announced_scratch(seen.receive)
     return [] if first and first == last else [f"scratch areas were {first}, arrived as {last}"]
 
 

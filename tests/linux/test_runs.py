@@ -105,11 +105,14 @@ class Demands(unittest.TestCase):
 
     def test_what_baton_found(self) -> None:
         sent = ("mode=send la57=no", "memfd=a/1f size=5 crc32c=1 position=2 seals=a folios=1", "session=a files=1",
-                "region=left address=1000 size=4096 crc32c=7")
+                "region=left address=1000 size=4096 crc32c=7", "scratch=0 address=400000 size=1000",
+                "scratch=1 address=800000 size=0", "node=LUO size=32")
         said = ("file session=a token=0x1f handler=memfd-v2 size=5 pages=1 pos=2 seals=0xa crc32c=1",
                 "session name=a files=1", "reserve_mem name=left at=0x1000 size=4096 crc32c=7",
                 f"release={runs.RELEASE} kexec_count=1 liveupdate_num=1", "node name=LUO at=0x1 size=32",
-                "scratch at=0x400000 size=4096", "preserved order=0 chunks=1", "extent at=0x1000 chunks=1 order=0")
+                "scratch at=0x400000 size=4096", "scratch at=0x800000 size=0", "preserved order=0 chunks=7",
+                "preserved order=2 chunks=1", "extent at=0x1000 chunks=7 order=0", "extent at=0x8000 chunks=1 order=2",
+                "extents=2 shown=2 pages=11")
 
         def problems(lines: List[str]) -> List[str]:
             one = seen(*sent)
@@ -119,8 +122,17 @@ class Demands(unittest.TestCase):
         for line in said:
             self.assertEqual(len(problems(without(list(said), line, "nothing"))), 1, line)
         for value, other in (("crc32c=1", "crc32c=2"), ("pos=2", "pos=3"), ("files=1", "files=2"),
-                             ("kexec_count=1", "kexec_count=2")):
+                             ("kexec_count=1", "kexec_count=2"), ("name=LUO", "name=OUL"),
+                             ("at=0x1 size=32", "at=0x1 size=33"), ("at=0x800000 size=0", "at=0x800000 size=4096"),
+                             ("at=0x400000", "at=0x401000"), ("order=2 chunks=1", "order=2 chunks=2"),
+                             ("chunks=7 order=0", "chunks=6 order=0"), ("shown=2", "shown=1")):
             self.assertEqual(len(problems([line.replace(value, other) for line in said])), 1, value)
+        # One memfd and one region of a page each, one session.
+        rest = [line for line in said if not line.startswith(("preserved", "extent"))]
+        most = 2 + runs.PAGES_OF_KHO + 2 * runs.PAGES_OF_ONE
+        for count, good in ((2, False), (3, True), (most, True), (most + 1, False)):
+            changed = [*rest, f"preserved order=0 chunks={count}", f"extents=1 shown=0 pages={count}"]
+            self.assertEqual(problems(changed) == [], good, count)
 
     def test_scratch(self) -> None:
         one = seen("mode=receive", "scratch=0 address=400000 size=1000", "scratch=1 address=800000 size=0")
