@@ -69,7 +69,8 @@ class Outcome:
     code: Optional[int] = None			# of the verdict
     report: ktap.Report = field(default_factory=ktap.Report)
     console: str = ""
-    sender: Dict[str, object] = field(default_factory=dict)
+    sender: Dict[str, object] = field(default_factory=dict)	# the first one, and all of them
+    senders: Sequence[Mapping[str, object]] = ()
     trace: str = ""
     stream_window: Tuple[float, float] = (0, 0)	# wall time: first to last generation's report
     ended: str = ""				# as wait_for_end() says it
@@ -360,15 +361,16 @@ def judge(spec: Spec, why: str, returncode: int, console: Console, directory: Pa
                                       first_line(directory / "qemu.log"), report.left)
     outcome = Outcome(status, sentence, directory, seconds, code, report, console.text,
                       read_json(directory / "frames.json"),
+                      [read_json(directory / f"{wire_name(wire)}.json")
+                       for wire, _ in enumerate(spec.machine.nics() if spec.sender else [])],
                       stream_window=console.stream_window(), ended=why)
     trace = directory / "trace.log"
     if trace.exists():
         outcome.trace = trace.read_text(encoding="utf-8", errors="replace")
     if status == PASS and report.verdict:
         wrong = report.failures() + report.problems()
-        for wire, _ in enumerate(spec.machine.nics() if spec.sender else []):
-            disagreement = counts_disagree(report, read_json(directory / f"{wire_name(wire)}.json"),
-                                           wire + 1)
+        for wire, sender in enumerate(outcome.senders):
+            disagreement = counts_disagree(report, sender, wire + 1)
             if disagreement:
                 wrong.append(disagreement)
         if wrong:

@@ -107,16 +107,17 @@ static void receive_sessions(bool off)
 
 static void receive(void)
 {
-	const bool none = word_is("agent_kho", "none"), off = word_is("agent_kho", "off") || none;
+	const bool none = word_is("agent_kho", "none"), off = word_is("agent_kho", "off");
 	const bool found = klog_find("KHO: found kexec handover data");
 
 	say_screen();
 	say("found_handover_data=%s", found ? "yes" : "no");
 	demand(found != none, "the kernel says that it found%s handover data", found ? "" : " no");
 	handoff_look();
-	if (!none)
+	if (!none) {
 		digests_check("begin");
-	receive_sessions(off);
+		receive_sessions(off);
+	}
 	if (word_is("nic", "stopped") && (off || !has_session("baton"))) {
 		if (demand(word("agent_nic"), "agent_nic= is missing"))
 			stream_stopped(word("agent_nic"));
@@ -132,7 +133,8 @@ static void send(void)
 {
 	workload_send();
 	regions_send();
-	handoff_announce();
+	if (!word_is("kho", "off"))
+		handoff_announce();
 	kexec_next();
 }
 

@@ -13,6 +13,7 @@
  *
  *	agent=send|receive	what to do
  *	agent_sessions=a,b	sessions to create or to retrieve; `baton` is the firmware's
+ *	agent_many=N		as many sessions more, each with one small memfd
  *	next= next_initrd= next_cmdline=	send: files for kexec_file_load(), the last two if wanted
  *	next_by=kexec		send: Debian's program loads them (kexec -s), not we
  *	agent_sleep=SSSS:BB:DD.F	send: put this function into D3hot before the jump

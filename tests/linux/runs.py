@@ -84,22 +84,39 @@ class Guest:
     """One Linux: kernel and words of its command line."""
     flavour: str = "bystander"
     kho: str = "on"
+    liveupdate: str = "on"
     kaslr: bool = False
     words: Sequence[str] = ()
-    uefi: bool = False		# as the first kernel: started by OVMF
+    # As the first kernel: started by OVMF; what it hands over.
+    uefi: bool = False
+    sessions: str = SESSIONS
+    many: int = 0			# sessions besides, of one memfd each
+    regions: Sequence[str] = REGIONS
+
+    def number_of_sessions(self) -> int:
+        return len(self.sessions.split(",") if self.sessions else []) + self.many
+
+    def kinds(self) -> Sequence[str]:
+        """Which lines of an agent say what it hands over."""
+        memfds = ("memfd", "session") if self.sessions or self.many else ()
+        return (*memfds, *(("region",) if self.regions else ()))
 
     def cmdline(self, *more: str) -> str:
         iommu = IOMMU_WORDS if self.flavour == "iommu" else ()
-        return " ".join((CONSOLE, f"kho={self.kho} liveupdate=on", *([] if self.kaslr else ["nokaslr"]),
+        return " ".join((CONSOLE, f"kho={self.kho} liveupdate={self.liveupdate}", *([] if self.kaslr else ["nokaslr"]),
                          *iommu, *self.words, *more))
 
 
-def sender_words(*more: str) -> Sequence[str]:
-    return ("agent=send", f"agent_sessions={SESSIONS}", *REGIONS, *more)
+def session_words(sessions: str, many: int = 0) -> Sequence[str]:
+    return (*([f"agent_sessions={sessions}"] if sessions else []), *([f"agent_many={many}"] if many else []))
 
 
-def receiver_words(sessions: str, *more: str) -> Sequence[str]:
-    return ("agent=receive", f"agent_sessions={sessions}", *more)
+def sender_words(guest: Guest, *more: str) -> Sequence[str]:
+    return ("agent=send", *session_words(guest.sessions, guest.many), *guest.regions, *more)
+
+
+def receiver_words(sessions: str, *more: str, many: int = 0) -> Sequence[str]:
+    return ("agent=receive", *session_words(sessions, many), *more)
 
 
 def started(directory: Path, kit: Kit, guest: Guest, files: Mapping[str, bytes],
@@ -120,7 +137,7 @@ def linux_spec(kit: Kit, directory: Path, first: Guest, machine: q.Machine, next
         words.append("next_by=kexec")
     if "next_initrd" in next_files:
         words.append("next_initrd=/next_initrd")
-    kernel = started(directory, kit, first, next_files, first.cmdline(*sender_words(*words)))
+    kernel = started(directory, kit, first, next_files, first.cmdline(*sender_words(first, *words)))
     return run.Spec(machine=machine, kernel=kernel, **more)	# type: ignore[arg-type]
 
 
@@ -178,37 +195,46 @@ BAD_COUNTS = ("lost", "duplicate", "corrupt", "misplaced", "bad_descriptors")
 
 
 def offered_meanwhile(seen: Seen) -> List[str]:
-    """The wire had frames while nothing landed: its sender never paused for as long, until the machine was gone."""
+    """The wires had frames while nothing landed: no sender ever paused for as long, until the machine was gone."""
     watched = seen.receive.number("watched_ms", "stopped")
-    sender = seen.outcome.sender
-    silence, end = sender.get("longest_silence_us"), sender.get("ended")
-    if isinstance(silence, int) and silence < 1000 * watched and end in ("peer gone", "terminated"):
-        return []
-    return [f"nothing landed for {watched} ms; the sender's longest silence was {silence} us, it ended with: {end}"]
+    quiet = [s for s in seen.outcome.senders
+             if s.get("ended") not in ("peer gone", "terminated") or
+             not isinstance(s.get("longest_silence_us"), int) or int(str(s["longest_silence_us"])) >= 1000 * watched]
+    if quiet or not seen.outcome.senders:
+        return [f"nothing landed for {watched} ms; was anything offered?  {[dict(s) for s in quiet] or 'No sender'}"]
+    return []
 
 
-def stream_went_on(seen: Seen) -> List[str]:
-    """Frames landed while Linux booted, all of them, and more when descriptors were given back."""
+def stream_problems(log: Log, stream: str) -> List[str]:
     found = []
-    by_when = {facts.get("when"): facts for facts in seen.receive.all("stream")}
+    by_when = {facts.get("when"): facts for facts in log.all("stream") if facts["stream"] == stream}
     for when, least in (("since_jump", 1), ("since_repost", MORE_FRAMES)):
         facts = by_when.get(when)
         if facts is None:
-            found.append(f"the agent says nothing of frames {when}")
+            found.append(f"the agent says nothing of frames of stream {stream} {when}")
             continue
         if int(facts["frames"]) < least:
-            found.append(f"{facts['frames']} frames {when}, at least {least} are wanted")
-        found += [f"{when}: {key}={facts[key]}" for key in BAD_COUNTS if facts[key] != "0"]
-    if seen.receive.number("free_at_start", "ring") < 1:
-        found.append("no free descriptor when the agent started")
-    if seen.receive.value("changed", "guards") != "0":
-        found.append("the guards were not found intact")
-    for when in ("begin", "end"):
-        if not any(f["pages"] == when and f.get("in_place") == "yes" for f in seen.receive.all("pages")):
-            found.append(f"{when}: the memfds are not known to be the receive buffers")
-    if seen.receive.value("landed_after", "stopped") is None:
-        found.append("the NIC's bus master was not cleared")
-    return found + offered_meanwhile(seen)
+            found.append(f"stream {stream}: {facts['frames']} frames {when}, at least {least} are wanted")
+        found += [f"stream {stream} {when}: {key}={facts[key]}" for key in BAD_COUNTS if facts[key] != "0"]
+    if not any(int(f["free_at_start"]) for f in log.all("ring") if f["ring"] == stream):
+        found.append(f"stream {stream}: no free descriptor when the agent started")
+    return found
+
+
+def streams_went_on(count: int) -> Problems:
+    """Frames landed while Linux booted, all of them, and more when descriptors were given back."""
+    def problems(seen: Seen) -> List[str]:
+        log = seen.receive
+        found = [p for n in range(count) for p in stream_problems(log, str(n + 1))]
+        if [f["changed"] for f in log.all("guards")] != count * ["0"]:
+            found.append("the guards were not found intact")
+        for when in ("begin", "end"):
+            if sum(f["pages"] == when and f.get("in_place") == "yes" for f in log.all("pages")) != count:
+                found.append(f"{when}: the memfds are not known to be the receive buffers")
+        if len({f["stopped"] for f in log.all("stopped") if "landed_after" in f}) != count:
+            found.append("bus master was not cleared in every NIC")
+        return found + offered_meanwhile(seen)
+    return problems
 
 
 def nic_stopped(seen: Seen) -> List[str]:
@@ -269,6 +295,7 @@ def foreign(seen: Seen) -> List[agent_log.Facts]:
     return [agent_log.facts_of(line) for line in FOREIGN.findall(seen.outcome.console.replace("\r", ""))]
 
 
+MAY_BE_NONE = ("memfd", "session", "region")
 PAGE = 4096
 # What Linux keeps besides, at most: its own structures, one by one and for each session and memfd.
 PAGES_OF_KHO, PAGES_OF_ONE = 32, 5
@@ -306,27 +333,38 @@ def pages_problems(said: Sequence[agent_log.Facts], sent: Log) -> List[str]:
     return found
 
 
-def baton_found(seen: Seen) -> List[str]:
-    """Every session, memfd and region that Linux sent, by digest, and its counts."""
-    said = foreign(seen)
+def baton_found(guest: Guest) -> Problems:
+    """Every session, memfd and region that Linux sent, by digest, and its counts; none where it sent none."""
+    def problems(seen: Seen) -> List[str]:
+        kinds = guest.kinds()
+        found = [f"{'no' if kind in kinds else 'a'} {kind} was sent" for kind in MAY_BE_NONE
+                 if (kind in kinds) != bool(seen.send.keyed(kind))]
+        count = len(seen.send.keyed("session"))
+        if count != guest.number_of_sessions():
+            found.append(f"{count} sessions were sent, {guest.number_of_sessions()} were meant to be")
+        return found + found_differently(foreign(seen), seen.send, "1" if guest.liveupdate == "on" else "0")
+    return problems
+
+
+def found_differently(said: Sequence[agent_log.Facts], sent: Log, number: str) -> List[str]:
     files = {f"{f['session']}/{int(f['token'], 0):x}":
              (f["size"], f["crc32c"], f["pos"], f"{int(f['seals'], 0):x}") for f in said if "file" in f}
     sessions = {f["name"]: f["files"] for f in said if "session" in f and "name" in f}
     regions = {f["name"]: (f"{int(f['at'], 0):x}", f["size"], f["crc32c"]) for f in said if "reserve_mem" in f}
     counts = [(f["release"], f["kexec_count"], f["liveupdate_num"]) for f in said if "release" in f]
-    sent = seen.send
     wanted = (
-        ("memfds", files, {k: (f["size"], f["crc32c"], f["position"], f["seals"])
+        ("memfd", files, {k: (f["size"], f["crc32c"], f["position"], f["seals"])
                            for k, f in sent.keyed("memfd").items()}),
-        ("sessions", sessions, {k: f["files"] for k, f in sent.keyed("session").items()}),
-        ("regions", regions, {k: (f["address"], f["size"], f["crc32c"])
+        ("session", sessions, {k: f["files"] for k, f in sent.keyed("session").items()}),
+        ("region", regions, {k: (f["address"], f["size"], f["crc32c"])
                               for k, f in sent.keyed("region").items()}),
-        ("counts", counts, [(RELEASE, "1", "1")]),
+        ("counts", counts, [(RELEASE, "1", number)]),
         ("scratch areas", scratch_of(said), announced_scratch(sent)),
         ("nodes", {f["name"]: f["size"] for f in said if "node" in f},
          {k: f["size"] for k, f in sent.keyed("node").items()}),
     )
-    found = [f"Baton found {what} {got}, sent were {want}" for what, got, want in wanted if got != want or not got]
+    found = [f"Baton found {what} {got}, sent were {want}" for what, got, want in wanted
+             if got != want or not (got or what in MAY_BE_NONE)]
     return found + pages_problems(said, sent)
 
 
@@ -358,6 +396,11 @@ def unit_taken_over(seen: Seen) -> List[str]:
 def five_levels(seen: Seen) -> List[str]:
     said = seen.send.value("la57", "mode")
     return [] if said == "yes" else [f"5-level paging in the first kernel: {said}"]
+
+
+def no_handoff(seen: Seen) -> List[str]:
+    said = (seen.receive.value("handoff"), seen.receive.value("found_handover_data"))
+    return [] if said == ("none", "no") else [f"handoff and whether the kernel found one: {said}"]
 
 
 def notices(reason: str) -> Problems:
@@ -401,8 +444,8 @@ NO_NIC = q.Machine(nic=None, iommu=None, memory="1G", cpu="qemu64")
 def linux_to_linux(name: str, first: Guest, second: Guest, checks: Sequence[Check],
                    machine: q.Machine = NO_NIC, words: Sequence[str] = ()) -> Run:
     def spec(kit: Kit, directory: Path) -> run.Spec:
-        sessions = "" if second.kho == "off" else SESSIONS
-        cmdline = second.cmdline(*receiver_words(sessions, *REGIONS, *words))
+        sessions = "" if second.kho == "off" else first.sessions
+        cmdline = second.cmdline(*receiver_words(sessions, *first.regions, *words))
         return linux_spec(kit, directory, first, machine,
                           {"next": kit.kernel(second.flavour).read_bytes(),
                            "next_initrd": initramfs.guest(kit.agent), "next_cmdline": cmdline.encode()},
@@ -412,6 +455,7 @@ def linux_to_linux(name: str, first: Guest, second: Guest, checks: Sequence[Chec
 
 PLAIN, OFF = Guest(), Guest(kho="off", words=("agent_kho=off",))
 ARRIVES = Check("arrives", arrived(*FIELDS))
+NOTHING = Guest(kho="off", liveupdate="off", sessions="", regions=())
 FIRST_HOP = Check("counts", handoff(RELEASE, 1, 1))
 
 LINUX: Tuple[Run, ...] = (
@@ -423,6 +467,9 @@ LINUX: Tuple[Run, ...] = (
                     Check("no_liveupdate", no_liveupdate))),
     linux_to_linux("linux_to_linux.iommu", Guest("iommu"), Guest("iommu"), (PASSED, ARRIVES, FIRST_HOP),
                    replace(NO_NIC, iommu=VTD)),
+    # A handoff that is not there is not found.
+    linux_to_linux("linux_to_linux.none", NOTHING, Guest(words=("agent_kho=none",)),
+                   (PASSED, Check("no_handoff", no_handoff))),
     # That the agent is not content with anything.
     linux_to_linux("agent.session_missing", PLAIN, replace(PLAIN, words=("agent_sessions=nothere",)),
                    (Check("notices", notices("session_nothere_cannot_be_retrieved")),),
@@ -436,7 +483,7 @@ BATON_RELEASE = r"baton-0.1"	# VERSION of the Makefile
 
 def baton_to_linux(name: str, generations: int = 2, guest: Guest = PLAIN, machine: Optional[q.Machine] = None,
                    stopped: bool = False, config: Optional[Mapping[str, str]] = None,
-                   sender_frames: int = SENDER_FRAMES, checks: Optional[Sequence[Check]] = None,
+                   sender_frames: int = SENDER_FRAMES, streams: int = 1, checks: Optional[Sequence[Check]] = None,
                    more: Sequence[Check] = ()) -> Run:
     """Firmware, Baton, and Linux in place of the last generation, frames arriving all the while."""
     hops = generations - 1
@@ -445,7 +492,7 @@ def baton_to_linux(name: str, generations: int = 2, guest: Guest = PLAIN, machin
     keys = {"generations": str(generations), "handoff_to": "linux", "linux_kho": "yes", **SLOW, **(config or {})}
 
     def spec(kit: Kit, directory: Path) -> run.Spec:
-        cmdline = guest.cmdline(*receiver_words("" if off else "baton", *nic))
+        cmdline = guest.cmdline(*receiver_words("" if off else "baton", *nic, f"agent_streams={streams}"))
         return run.Spec(machine=machine or q.Machine(memory="2G"), config=keys, rate=RATE,
                         frames=100 * generations, sender_frames=sender_frames, trace=(),
                         image=kit.test_image.read_bytes() if "corrupt" in keys else None,
@@ -459,7 +506,7 @@ def baton_to_linux(name: str, generations: int = 2, guest: Guest = PLAIN, machin
     elif stopped:
         wanted.append(Check("nic_stopped", nic_stopped))
     else:
-        wanted.append(Check("stream", stream_went_on))
+        wanted.append(Check("stream", streams_went_on(streams)))
     return Run(name, (guest.flavour,), spec, (Check("baton", baton_reports(hops)), *(checks or wanted), *more))
 
 
@@ -473,6 +520,7 @@ BATON: Tuple[Run, ...] = (
                    machine=q.Machine(nic="igb", memory="2G", iommu={"aw-bits": "48", "scalable": "on"})),
     baton_to_linux("baton_to_linux.kaslr_2_cpus_6g", guest=Guest(kaslr=True),
                    machine=q.Machine(memory="6G", processors=2)),
+    baton_to_linux("baton_to_linux.2_nics", streams=2, machine=q.Machine(memory="2G", more_nics=("e1000e",))),
     baton_to_linux("baton_to_linux.kho_off", guest=OFF),
     baton_to_linux("baton_to_linux.iommu_stopped", guest=Guest("iommu"), stopped=True, config={"linux_kho": "no"}),
     # That the agent is not content with anything.
@@ -503,16 +551,17 @@ def linux_to_baton(name: str, first: Guest, machine: q.Machine, generations: int
                  "next_cmdline": " ".join(f"{k}={v}" for k, v in keys.items()).encode(),
                  **(kexec_tool.files() if by_program else {})}
         if then is not None:
-            words = receiver_words(f"baton,{SESSIONS}", *REGIONS, "nic=live", f"agent_frames={MORE_FRAMES}")
+            words = receiver_words(f"baton,{first.sessions}", *first.regions, "nic=live",
+                                   f"agent_frames={MORE_FRAMES}", many=first.many)
             files["next_initrd"] = initramfs.for_firmware(
                 kit.kernel(then.flavour).read_bytes(), initramfs.guest(kit.agent), then.cmdline(*words))
         return linux_spec(kit, directory, first, machine, files, rate=RATE, frames=100 * generations,
                           sender_frames=None if then is None else SENDER_FRAMES, trace=trace)
-    checks = [SENT, Check("handoff_found", baton_found), Check("baton", baton_reports(last)), *more]
+    checks = [SENT, Check("handoff_found", baton_found(first)), Check("baton", baton_reports(last)), *more]
     if then is None:
         checks.append(Check("verdict", baton_passed))
     else:
-        checks += [PASSED, ARRIVES, Check("bytes_intact", bytes_intact), Check("stream", stream_went_on),
+        checks += [PASSED, ARRIVES, Check("bytes_intact", bytes_intact), Check("stream", streams_went_on(1)),
                    Check("counts", handoff(BATON_RELEASE, last + 1, last + 1)), Check("same_scratch", same_scratch)]
     flavours = (first.flavour,) if then is None else (first.flavour, then.flavour)
     return Run(name, flavours, spec, checks)
@@ -549,9 +598,13 @@ THROUGH: Tuple[Run, ...] = (
     # With Debian's program, and a NIC that must be woken first.
     linux_to_baton("linux_to_baton.kexec_s", Guest(words=(f"agent_sleep={q.NIC_BDF}",)), WITH_NIC,
                    more=(Check("nic_slept", slept),), by_program=True),
+    linux_to_baton("linux_to_baton.6g_no_regions", Guest(regions=()), replace(WITH_NIC, memory="6G")),
+    linux_to_baton("linux_to_baton.liveupdate_off", Guest(liveupdate="off", sessions=""), WITH_NIC),
     linux_to_baton("linux_to_baton.signed", PLAIN, replace(WITH_NIC, cpu="qemu64"), sign=True),
     firmware_to_signed("signed_baton"),
     linux_to_baton("linux_to_baton_to_linux", PLAIN, WITH_NIC, then=PLAIN),
+    linux_to_baton("linux_to_baton_to_linux.many_sessions", Guest(many=300), WITH_NIC, generations=3,
+                   then=PLAIN),
     linux_to_baton("linux_to_baton_to_linux.efi_relay", Guest(uefi=True), WITH_NIC, generations=3, then=PLAIN,
                    config={"efi": "relay"}, more=(Check("efi", told_of_efi(2)),)),
     linux_to_baton("linux_to_baton_to_linux.iommu_2_generations", Guest("iommu"),

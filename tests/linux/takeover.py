@@ -20,7 +20,7 @@ SWITCHES = {("vtd_inv_qi_enable", "1"): QUEUE_ON, ("vtd_inv_qi_enable", "0"): QU
 
 # Whatever still translates stops; a wait in the queue that was left, before it is switched off; a queue of our own;
 # translation on, over every hand-over, until the end.
-TAKEN_OVER = re.compile(f"{OFF}?{WAIT}+{QUEUE_OFF}{QUEUE_ON}{WAIT}*{ON}[{WAIT}{QUEUE_OFF}{QUEUE_ON}]*{OFF}[{WAIT}{QUEUE_OFF}]*")
+TAKEN_OVER = re.compile("t?w+qQw*T[wqQ]*t[wq]*")
 
 
 def letters(text: str) -> Iterator[str]:
@@ -48,9 +48,13 @@ def processors_stopped(text: str) -> List[str]:
     """INIT was sent once Linux had run, as its queue tells, and before the unit was touched."""
     before, _ = parts(text)
     queue = [letter for letter in before if letter in (QUEUE_ON, QUEUE_OFF)]
-    return [] if queue[-1:] == [QUEUE_ON] else [f"no INIT to the other processors after Linux: {before or 'none at all'}"]
+    if queue[-1:] == [QUEUE_ON]:
+        return []
+    return [f"no INIT to the other processors after Linux: {before or 'none at all'}"]
 
 
 def unit_taken_over(text: str) -> List[str]:
     _, since = parts(text)
-    return [] if TAKEN_OVER.fullmatch(since) else [f"waits (w), queue (Q, q) and translation (T, t) since INIT: {since}"]
+    if TAKEN_OVER.fullmatch(since):
+        return []
+    return [f"waits (w), queue (Q, q) and translation (T, t) since INIT: {since}"]

@@ -26,7 +26,7 @@ RECEIVED = ("mode=receive", *SENT[1:-1], "metadata release=r count=1", "liveupda
 
 def seen(*lines: str, ended: str = "exit") -> runs.Seen:
     outcome = run.Outcome(run.TIMEOUT, "", Path("/logs"), console=twice(*lines), ended=ended,
-                          sender={"longest_silence_us": 499999, "ended": "peer gone"} if lines else {})
+                          senders=[{"longest_silence_us": 499999, "ended": "peer gone"}] if lines else [])
     return runs.see(outcome)
 
 
@@ -45,7 +45,7 @@ class Demands(unittest.TestCase):
 
     def test_a_good_run(self) -> None:
         for check in (runs.agent_passed, runs.agent_sent, runs.arrived(*runs.FIELDS), runs.handoff("r", 1, 1),
-                      runs.stream_went_on, runs.bytes_intact, runs.nic_stopped):
+                      runs.streams_went_on(1), runs.bytes_intact, runs.nic_stopped):
             self.holds(check, self.both)
 
     def test_nothing_is_never_enough(self) -> None:
@@ -79,9 +79,20 @@ class Demands(unittest.TestCase):
                                ("stream=1 when=since_repost", STREAM[3].replace("frames=200", "frames=199")),
                                ("ring", STREAM[0].replace("free_at_start=7", "free_at_start=0")),
                                ("guards", "guards words=9 changed=1"), ("pages=end", "pages=end in_place=no")):
-            self.fails(runs.stream_went_on, without(self.both, begin, instead))
+            self.fails(runs.streams_went_on(1), without(self.both, begin, instead))
         for line in STREAM:
-            self.fails(runs.stream_went_on, without(self.both, line))
+            self.fails(runs.streams_went_on(1), without(self.both, line))
+
+    def test_two_streams(self) -> None:
+        second = [line.replace("ring=1", "ring=2").replace("stream=1", "stream=2").replace(":03.0", ":04.0")
+                  for line in STREAM]
+        both = [*self.both, *second]
+        self.holds(runs.streams_went_on(2), both)
+        self.fails(runs.streams_went_on(1), both)
+        self.fails(runs.streams_went_on(2), self.both)
+        for line in second:
+            self.fails(runs.streams_went_on(2), [*self.both, *without(second, line)])
+        self.fails(runs.streams_went_on(2), [*self.both, *STREAM])
 
     def test_digests(self) -> None:
         for line in DIGESTS:
@@ -99,11 +110,12 @@ class Demands(unittest.TestCase):
                              ({"longest_silence_us": 100, "ended": "acknowledged"}, False),
                              ({"longest_silence_us": 100, "ended": "no heartbeat"}, False)):
             one = seen(*self.both)
-            one.outcome.sender = dict(sender)
-            for check in (runs.nic_stopped, runs.stream_went_on):
+            one.outcome.senders = [{"longest_silence_us": 100, "ended": "terminated"}, dict(sender)]
+            for check in (runs.nic_stopped, runs.streams_went_on(1)):
                 self.assertEqual(check(one) == [], good, sender)
 
     def test_what_baton_found(self) -> None:
+        guest = runs.Guest(sessions="a")
         sent = ("mode=send la57=no", "memfd=a/1f size=5 crc32c=1 position=2 seals=a folios=1", "session=a files=1",
                 "region=left address=1000 size=4096 crc32c=7", "scratch=0 address=400000 size=1000",
                 "scratch=1 address=800000 size=0", "node=LUO size=32")
@@ -117,7 +129,7 @@ class Demands(unittest.TestCase):
         def problems(lines: List[str]) -> List[str]:
             one = seen(*sent)
             one.outcome.console = "".join(f"# foreign: {line}\r\n" for line in lines)
-            return runs.baton_found(one)
+            return runs.baton_found(guest)(one)
         self.assertEqual(problems(list(said)), [])
         for line in said:
             self.assertEqual(len(problems(without(list(said), line, "nothing"))), 1, line)
@@ -133,6 +145,27 @@ class Demands(unittest.TestCase):
         for count, good in ((2, False), (3, True), (most, True), (most + 1, False)):
             changed = [*rest, f"preserved order=0 chunks={count}", f"extents=1 shown=0 pages={count}"]
             self.assertEqual(problems(changed) == [], good, count)
+        # Sent must be what the run means to send.
+        for other in (runs.Guest(sessions="a", regions=()), runs.Guest(sessions=""), runs.Guest(sessions="a,b"),
+                      runs.Guest(sessions="a", many=1), runs.Guest(sessions="a", liveupdate="off")):
+            guest = other
+            self.assertNotEqual(problems(list(said)), [], other)
+
+    def test_baton_found_nothing(self) -> None:
+        """Neither sessions nor regions: then none may be found, and all the rest is."""
+        guest = runs.Guest(sessions="", regions=(), liveupdate="off")
+        said = ["node name=kexec-metadata at=0x1 size=73", "scratch at=0x400000 size=4096",
+                "preserved order=0 chunks=3", "extents=9 shown=0 pages=3", f"release={runs.RELEASE} kexec_count=1 liveupdate_num=0"]
+        one = seen("mode=send", "node=kexec-metadata size=73", "scratch=0 address=400000 size=1000")
+        for more, good in (([], True), (["session name=a files=1"], False),
+                           (["reserve_mem name=l at=0x1 size=1 crc32c=1"], False)):
+            one.outcome.console = "".join(f"# foreign: {line}\n" for line in said + more)
+            self.assertEqual(runs.baton_found(guest)(one) == [], good, more)
+
+    def test_no_handoff(self) -> None:
+        self.holds(runs.no_handoff, ["mode=receive", "found_handover_data=no", "handoff=none"])
+        self.fails(runs.no_handoff, ["mode=receive", "found_handover_data=yes", "handoff=none"])
+        self.fails(runs.no_handoff, ["mode=receive", "found_handover_data=no", "handoff=announced"])
 
     def test_scratch(self) -> None:
         one = seen("mode=receive", "scratch=0 address=400000 size=1000", "scratch=1 address=800000 size=0")

@@ -30,7 +30,9 @@ static const struct memfd {
 	/* 256 folios fill a page of their list: one more than that. */
 	{ "gamma", UINT64_MAX, 257 * PAGE_SIZE, FULL, 0 },
 };
-/* A session named on the command line and not here is created empty. */
+/* A session named on the command line and not here is created empty, but for those that agent_many= counts. */
+#define MANY		"many"
+#define SESSION_MAX	64
 
 #define WEYL_STEP	0x9e3779b97f4a7c15ULL	/* 2^64 divided by the golden ratio */
 #define LARGE_ALIGN	MIB(2)
@@ -164,7 +166,21 @@ static void memfd_say(const struct memfd *m, int fd)
 
 /* --- sessions --- */
 
-/* Call @each for the sessions of agent_sessions=, the firmware's left out. */
+/* Those of a session; one of many has one, and no two are alike. */
+static size_t memfds_of(const char *session, struct memfd of[ARRAY_SIZE(memfds)])
+{
+	unsigned number;
+	size_t n = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(memfds); i++)
+		if (!strcmp(memfds[i].session, session))
+			of[n++] = memfds[i];
+	if (sscanf(session, MANY "%u", &number) == 1)
+		of[n++] = (struct memfd){ session, number + 1, 100 + 17 * number, FULL, 0 };
+	return n;
+}
+
+/* Call @each for the sessions of agent_sessions= and agent_many=, the firmware's left out. */
 static void for_each_session(int device, void (*each)(int device, const char *session))
 {
 	char list[256];
@@ -173,21 +189,27 @@ static void for_each_session(int device, void (*each)(int device, const char *se
 	for (char *rest = list, *name; (name = strsep(&rest, ",")); )
 		if (*name && strcmp(name, "baton"))
 			each(device, name);
+	for (unsigned n = 0; n < word_number("agent_many", 0); n++) {
+		char name[SESSION_MAX];
+
+		snprintf(name, sizeof(name), MANY "%u", n);
+		each(device, name);
+	}
 }
 
 static void send_session(int device, const char *session)
 {
 	const int of = luo_create(device, session);
+	struct memfd mine[ARRAY_SIZE(memfds)];
+	const size_t n = memfds_of(session, mine);
 	unsigned files = 0;
 
 	if (!demand(of >= 0, "session %s cannot be created: %s", session, strerror(errno)))
 		return;
-	for (size_t i = 0; i < ARRAY_SIZE(memfds); i++) {
-		const struct memfd *m = &memfds[i];
+	for (size_t i = 0; i < n; i++) {
+		const struct memfd *m = &mine[i];
 		int fd;
 
-		if (strcmp(m->session, session))
-			continue;
 		fd = create(m);
 		if (fd < 0 || !demand(!luo_preserve_fd(of, fd, m->token), "memfd %llx of %s cannot be preserved: %s",
 				      (unsigned long long)m->token, session, strerror(errno)))
@@ -200,8 +222,11 @@ static void send_session(int device, const char *session)
 
 void workload_send(void)
 {
-	const int device = luo_open();
+	int device;
 
+	if (!word("agent_sessions") && !word("agent_many"))
+		return;
+	device = luo_open();
 	if (demand(device >= 0, "/dev/liveupdate: %s", strerror(errno)))
 		for_each_session(device, send_session);
 }
@@ -209,16 +234,16 @@ void workload_send(void)
 static void receive_session(int device, const char *session)
 {
 	const int of = luo_retrieve(device, session);
+	struct memfd mine[ARRAY_SIZE(memfds)];
+	const size_t n = memfds_of(session, mine);
 	unsigned files = 0;
 
 	if (!demand(of >= 0, "session %s cannot be retrieved: %s", session, strerror(errno)))
 		return;
-	for (size_t i = 0; i < ARRAY_SIZE(memfds); i++) {
-		const struct memfd *m = &memfds[i];
+	for (size_t i = 0; i < n; i++) {
+		const struct memfd *m = &mine[i];
 		int fd;
 
-		if (strcmp(m->session, session))
-			continue;
 		fd = luo_retrieve_fd(of, m->token);
 		if (!demand(fd >= 0, "memfd %llx of %s cannot be retrieved: %s",
 			    (unsigned long long)m->token, session, strerror(errno)))
