@@ -112,7 +112,8 @@ static void check_metadata(const struct adoption *a)
 	}
 	if (kho_metadata_read(kho_subnode_blob(meta), &m, &why))
 		adoption_refuse(&why);
-	if (m.kexec_count != a->n->foreign.kexec_count + a->r->cfg.generation || a->n->generation + 1 != a->r->cfg.generation) {
+	if (m.kexec_count != a->n->foreign.kexec_count + a->r->cfg.generation ||
+	    a->n->generation + 1 != a->r->cfg.generation) {
 		kho_refuse(&why, -EBADMSG, "generation", "does not follow the one that handed over", 0,
 			   a->n->generation);
 		adoption_refuse(&why);

@@ -45,8 +45,9 @@ bool kexec_own_file(const struct boot_info *bi, struct span *file);
  * kexec_check() - whether an image can be started from the other half of scratch
  * @why: what was refused, by name
  *
- * Reads only, and guesses what page tables will take.  Return: 0; -EBADMSG, -EOPNOTSUPP as bzimage_check(); -ENOMEM it does not fit; -ENOSPC
- * its command line is too long for it; -ENOENT there is no such EFI information.
+ * Reads only, and guesses what page tables will take.  Return: 0; -EBADMSG as bzimage_check();
+ * -EOPNOTSUPP as well, or it cannot be entered with 5-level paging; -ENOMEM it does not fit; -ENOSPC its
+ * command line is too long for it; -ENOENT there is no such EFI information.
  */
 int kexec_check(const struct boot_info *bi, const struct window *w,
 		const struct kexec_image *image, const char **why);

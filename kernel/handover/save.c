@@ -280,7 +280,8 @@ static int allocate(const struct run *r, struct handoff *h)
 	h->node = mem_alloc_pages(NODE_ORDER);
 	if (r->foreign.nr_extents)
 		h->foreign = mem_alloc_pages(carry_list_order(&r->foreign));
-	if (!h->n || !h->records || (r->foreign.nr_extents && !h->foreign) || !h->fdt || !h->scratch_array || !h->metadata || !h->results || !h->node)
+	if (!h->n || !h->records || !h->fdt || !h->scratch_array || !h->metadata || !h->results ||
+	    !h->node || (r->foreign.nr_extents && !h->foreign))
 		return -ENOMEM;
 	h->data = (struct kho_data){
 		.fdt_pa = h->fdt, .fdt_size = KHO_FDT_BYTES, .scratch_pa = h->scratch_array,
