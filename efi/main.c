@@ -15,26 +15,6 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *st, uint64_t entry_tsc);
 static struct boot_info boot_info;
 static struct baton_config config;
 
-void efi_printf(const struct efi_env *env, const char *fmt, ...)
-{
-	char text[320];
-	CHAR16 wide[2 * sizeof(text)];
-	size_t n = 0;
-	va_list ap;
-
-	va_start(ap, fmt);
-	str_vformat(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	for (const char *c = text; *c; c++) {
-		if (*c == '\n')
-			wide[n++] = '\r';
-		wide[n++] = (CHAR16)(unsigned char)*c;
-	}
-	wide[n] = 0;
-	if (env->SystemTable->ConOut)
-		env->SystemTable->ConOut->OutputString(env->SystemTable->ConOut, wide);
-}
-
 /* A refusal while firmware is still in charge touches nothing and goes back to it. */
 static EFI_STATUS refuse(const struct efi_env *env, enum verdict_code code, const char *why)
 {
