@@ -208,7 +208,8 @@ def offered_meanwhile(seen: Seen) -> List[str]:
 def stream_problems(log: Log, stream: str) -> List[str]:
     found = []
     by_when = {facts.get("when"): facts for facts in log.all("stream") if facts["stream"] == stream}
-    for when, least in (("since_jump", 1), ("since_repost", MORE_FRAMES)):
+    booted = log.number("up_ms", "mode") * RATE // 1000		# frames that were sent meanwhile, about
+    for when, least in (("since_jump", max(1, booted // 2)), ("since_repost", MORE_FRAMES)):
         facts = by_when.get(when)
         if facts is None:
             found.append(f"the agent says nothing of frames of stream {stream} {when}")
