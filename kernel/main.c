@@ -87,6 +87,7 @@ static void find_window(struct run *r)
 	const struct boot_info *bi = r->bi;
 	const uint64_t scratch = config_scratch_bytes(&r->cfg);
 	struct kho_refusal why;
+	int err;
 
 	if (bi->from_uefi) {
 		if (window_create(bi, scratch, &r->window))
@@ -103,9 +104,11 @@ static void find_window(struct run *r)
 		verdict_end(VERDICT_HANDOFF,
 			    "generation=%u was given, but boot_params carries no KHO handoff; start generation 0 without it",
 			    r->cfg.generation);
-	if (window_find(bi, &r->window, &why))
-		verdict_end(VERDICT_HANDOFF, "handoff refused: %s %s (at %llx, value %llx)", why.what,
-			    why.fault, (unsigned long long)why.at, (unsigned long long)why.value);
+	err = window_find(bi, &r->window, &why);
+	if (err)
+		verdict_end(err == -ENOMEM ? VERDICT_MEMORY : VERDICT_HANDOFF,
+			    "handoff refused: %s %s (at %llx, value %llx)", why.what, why.fault,
+			    (unsigned long long)why.at, (unsigned long long)why.value);
 }
 
 static void prepare_memory(struct run *r)

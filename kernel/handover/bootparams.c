@@ -427,7 +427,8 @@ static void read_setup_efi(struct world *w, struct span payload)
 	struct boot_efi_relay *relay = &w->bi->efi_relay;
 
 	w->virtual_runtime = true;
-	relay->setup_len = payload.len <= sizeof(relay->setup) ? (uint32_t)payload.len : 0;
+	relay->too_large = payload.len > sizeof(relay->setup);
+	relay->setup_len = relay->too_large ? 0 : (uint32_t)payload.len;
 	memcpy(relay->setup, payload.p, relay->setup_len);
 }
 
@@ -548,8 +549,8 @@ static void read_framebuffer(const struct world *w)
 static void keep_for_relay(struct boot_efi_relay *relay, paddr_t systab, struct span map,
 			   uint32_t desc_size)
 {
-	relay->too_large = !relay->setup_len || map.len > sizeof(relay->map);
-	if (relay->too_large)
+	relay->too_large |= map.len > sizeof(relay->map);
+	if (relay->too_large || !relay->setup_len)
 		return;
 	memcpy(relay->map, map.p, map.len);
 	relay->map_len = (uint32_t)map.len;

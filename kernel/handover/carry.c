@@ -12,12 +12,50 @@
 #include "platform/mem.h"
 
 /* What a reader has room for besides what is ours. */
-#define OWN_EXTENTS	2048
-#define MAX_LISTED	(PROVE_MAX_EXTENTS - OWN_EXTENTS)
+#define MAX_LISTED	(PROVE_MAX_EXTENTS - PROVE_OWN_EXTENTS)
+#define OWN_RADIX_NODES	512
 #define OWN_NODES	3
 #define OWN_FDT_BYTES	512		/* of three sub-nodes, names included */
 #define OWN_FLBS	1
 #define MAX_BLOBS	MIB(1)		/* of carried sub-nodes together: digested in every blackout */
+
+/* ---- digests ----------------------------------------------------------------------------------- */
+
+static uint64_t list_bytes(uint64_t nr_extents)
+{
+	return nr_extents * sizeof(struct kho_extent);
+}
+
+/* Session blocks, and behind each the blocks of its files.  The chains were read before. */
+static uint32_t blocks_crc32c(paddr_t first)
+{
+	const struct kho_block_ser *block, *files;
+	uint32_t crc = 0;
+
+	for (paddr_t pa = first; pa; pa = block->next_pa) {
+		const struct kho_session_ser *session;
+
+		block = mem_ptr(pa);
+		session = (const struct kho_session_ser *)(block + 1);
+		crc = kho_crc32c(crc, block, PAGE_SIZE);
+		for (uint64_t i = 0; i < block->count; i++)
+			for (paddr_t at = session[i].files_pa; at; at = files->next_pa) {
+				files = mem_ptr(at);
+				crc = kho_crc32c(crc, files, PAGE_SIZE);
+			}
+	}
+	return crc;
+}
+
+/* Everything of theirs that is handed on where it is but the data itself. */
+static uint32_t carried_crc32c(const struct foreign *f)
+{
+	uint32_t crc = blocks_crc32c(f->luo.sessions_pa);
+
+	for (size_t i = 0; i < f->nr_nodes; i++)
+		crc = kho_crc32c(crc, mem_ptr(f->node[i].pa), f->node[i].size);
+	return crc;
+}
 
 /* ---- taking, in generation 0 ------------------------------------------------------------------- */
 
@@ -87,7 +125,7 @@ static int check_room(const struct kho_handoff *h, const struct foreign *f, stru
 
 	for (size_t i = 0; i < f->nr_nodes; i++)
 		blobs += f->node[i].size;
-	if (f->nr_extents > MAX_LISTED)
+	if (f->nr_extents > MAX_LISTED || h->map.nr_nodes > PROVE_MAX_NODES - OWN_RADIX_NODES)
 		return kho_refuse(why, -ENOSPC, "preserved memory", "is in more pieces than can be handed on", 0,
 				  f->nr_extents);
 	if (f->nr_nodes + OWN_NODES > KHO_MAX_SUBNODES ||
@@ -106,18 +144,19 @@ static int check_room(const struct kho_handoff *h, const struct foreign *f, stru
 int carry_take(const struct kho_handoff *h, const struct kho_range *replaced, size_t nr_replaced,
 	       struct foreign *f, struct kho_refusal *why)
 {
-	const int err = take_extents(&h->map, replaced, nr_replaced, f, why);
+	int err = take_extents(&h->map, replaced, nr_replaced, f, why);
 
 	take_nodes(&h->tree, f);
-	return err ? err : check_room(h, f, why);
+	if (!err)
+		err = check_room(h, f, why);
+	if (err)
+		return err;
+	f->extents_crc32c = kho_crc32c(0, f->extent, list_bytes(f->nr_extents));
+	f->carried_crc32c = carried_crc32c(f);
+	return 0;
 }
 
 /* ---- writing ----------------------------------------------------------------------------------- */
-
-static uint64_t list_bytes(uint64_t nr_extents)
-{
-	return nr_extents * sizeof(struct kho_extent);
-}
 
 unsigned carry_list_order(const struct foreign *f)
 {
@@ -126,37 +165,6 @@ unsigned carry_list_order(const struct foreign *f)
 	while (PAGE_SIZE << order < list_bytes(f->nr_extents))
 		order++;
 	return order;
-}
-
-/* Session blocks, and behind each the blocks of its files.  The chains were read before. */
-static uint32_t blocks_crc32c(paddr_t first)
-{
-	const struct kho_block_ser *block, *files;
-	uint32_t crc = 0;
-
-	for (paddr_t pa = first; pa; pa = block->next_pa) {
-		const struct kho_session_ser *session;
-
-		block = mem_ptr(pa);
-		session = (const struct kho_session_ser *)(block + 1);
-		crc = kho_crc32c(crc, block, PAGE_SIZE);
-		for (uint64_t i = 0; i < block->count; i++)
-			for (paddr_t at = session[i].files_pa; at; at = files->next_pa) {
-				files = mem_ptr(at);
-				crc = kho_crc32c(crc, files, PAGE_SIZE);
-			}
-	}
-	return crc;
-}
-
-/* Everything of theirs that is handed on where it is but the data itself. */
-static uint32_t carried_crc32c(const struct foreign *f)
-{
-	uint32_t crc = blocks_crc32c(f->luo.sessions_pa);
-
-	for (size_t i = 0; i < f->nr_nodes; i++)
-		crc = kho_crc32c(crc, mem_ptr(f->node[i].pa), f->node[i].size);
-	return crc;
 }
 
 static int preserve_extent(const struct kho_extent *e, struct kho_radix *radix)
@@ -175,8 +183,7 @@ int carry_write(const struct foreign *f, paddr_t list, struct kho_radix *radix, 
 	n->foreign = (struct node_foreign_ser){
 		.liveupdate_num = f->liveupdate_num, .kexec_count = f->kexec_count,
 		.nr_extents = (uint32_t)f->nr_extents, .extents_pa = f->nr_extents ? list : 0,
-		.extents_crc32c = kho_crc32c(0, f->extent, list_bytes(f->nr_extents)),
-		.carried_crc32c = carried_crc32c(f),
+		.extents_crc32c = f->extents_crc32c, .carried_crc32c = f->carried_crc32c,
 	};
 	if (!f->nr_extents)
 		return 0;
@@ -265,7 +272,9 @@ int carry_read(const struct kho_handoff *h, const struct node *n, const struct k
 	int err;
 
 	*f = (struct foreign){
-		.liveupdate_num = n->foreign.liveupdate_num, .kexec_count = n->foreign.kexec_count };
+		.liveupdate_num = n->foreign.liveupdate_num, .kexec_count = n->foreign.kexec_count,
+		.extents_crc32c = n->foreign.extents_crc32c,
+		.carried_crc32c = n->foreign.carried_crc32c };
 	take_nodes(&h->tree, f);
 	err = read_list(h, n, f, why);
 	return err ? err : read_sessions(n, luo, f, why);

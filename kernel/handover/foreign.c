@@ -17,7 +17,7 @@
 #include "kho/metadata.h"
 #include "platform/mem.h"
 
-#define MAX_CLAIMS	PROVE_MAX_EXTENTS
+#define MAX_CLAIMS	(PROVE_MAX_EXTENTS - PROVE_OWN_EXTENTS)
 #define MAX_FOLIOS	65536		/* runs, of one file */
 #define MAX_SHOWN	1024		/* extents of preserved memory that are listed: 5 s at 115200 baud */
 #define MAX_REPLACED	4		/* root FDT, LUO blob, kexec-metadata, FLB page */
@@ -92,11 +92,15 @@ static uint32_t memfd_crc32c(const struct kho_memfd *m, uint64_t *pages)
 	return kho_crc32c_zeros(crc, m->size - at);
 }
 
-/* Handlers of the series: the file is a device, or what it reaches. */
+static bool begins(const char *s, const char *with)
+{
+	return !strncmp(s, with, strlen(with));
+}
+
+/* Handlers of any version: the file is a device, or what it reaches. */
 static bool is_device(const struct kho_file *file)
 {
-	return !strcmp(file->compatible, KHO_VFIO_PCI_COMPATIBLE) ||
-	       !strcmp(file->compatible, KHO_IOMMUFD_COMPATIBLE);
+	return begins(file->compatible, "vfio-") || begins(file->compatible, "iommufd-");
 }
 
 static int read_file(struct reading *w, const struct kho_session *s, const struct kho_file *file,

@@ -21,6 +21,7 @@ struct foreign {
 	struct kho_luo luo;		/* sessions, files and FLBs */
 	const struct kho_extent *extent;	/* sorted: what is preserved again, each chunk with its order */
 	size_t nr_extents;
+	uint32_t extents_crc32c, carried_crc32c;	/* as generation 0 found it, see node.h */
 };
 
 /**

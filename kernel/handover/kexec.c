@@ -182,16 +182,16 @@ static int place(const struct window *w, const struct bzimage *bz, uint64_t init
 	const paddr_t end = w->next + w->half;
 
 	*load = ALIGN_UP(MAX(w->next, bz->pref), bz->align);
-	if (*load < w->next || *load >= end || end - *load < window) {
-		*why = "the next image does not fit into half of scratch; try a larger scratch=";
+	if (*load >= end || end - *load < window) {
+		*why = "the next image does not fit into half of scratch; try a larger scratch= (started by a Linux: its kho_scratch=)";
 		return -ENOMEM;
 	}
 	*top = (struct top){ .floor = *load + window, .next = end };
 	if (end - top->floor < initrd) {
-		*why = "the initrd does not fit beside the kernel into half of scratch; try a larger scratch=";
+		*why = "the initrd does not fit beside the kernel into half of scratch; try a larger scratch= (started by a Linux: its kho_scratch=)";
 		return -ENOMEM;
 	}
-	*why = "page tables and boot_params do not fit beside the next image into half of scratch; try a larger scratch=";
+	*why = "page tables and boot_params do not fit beside the next image into half of scratch; try a larger scratch= (started by a Linux: its kho_scratch=)";
 	return 0;
 }
 

@@ -19,7 +19,7 @@ static int own_file(const struct run *r, struct span *file, const char **why)
 {
 	if (kexec_own_file(r->bi, file))
 		return 0;
-	*why = "scratch does not hold our own image once more; try a larger scratch=";
+	*why = "scratch does not hold our own image once more; try a larger scratch= (started by a Linux: its kho_scratch=)";
 	return -ENOMEM;
 }
 

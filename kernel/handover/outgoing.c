@@ -8,6 +8,7 @@
 #include "kernel/handover/restore.h"
 #include "kernel/memory/scratch.h"
 #include "kernel/report/ktap.h"
+#include "kho/metadata.h"
 #include "platform/mem.h"
 #include "platform/mmio.h"
 #include "vtd/formats.h"
@@ -120,6 +121,21 @@ static int read_node(const struct kho_handoff *h, struct node *n, struct kho_ref
 		    : kho_refuse(why, -EBADMSG, "baton node", "is missing", 0, h->tree.nr);
 }
 
+/* One hop more than was received. */
+static int read_metadata(const struct run *r, const struct kho_handoff *h, struct kho_refusal *why)
+{
+	const struct kho_subnode *node = kho_tree_find(&h->tree, KHO_NODE_METADATA);
+	struct kho_metadata m;
+	int err;
+
+	if (!node)
+		return kho_refuse(why, -EBADMSG, "kexec-metadata", "is missing", 0, h->tree.nr);
+	err = kho_metadata_read(kho_subnode_blob(node), &m, why);
+	if (!err && m.kexec_count != r->foreign.kexec_count + r->cfg.generation + 1)
+		err = kho_refuse(why, -EBADMSG, "kexec-metadata", "has another count", node->pa, m.kexec_count);
+	return err;
+}
+
 static void check_handoff(const struct run *r, const struct kho_data *data)
 {
 	struct picture *picture = scratch_new(sizeof(*picture));
@@ -136,7 +152,8 @@ static void check_handoff(const struct run *r, const struct kho_data *data)
 		check_ok(CHECK_SAVE_HANDOFF_READS_BACK, false, "no scratch memory left to read it");
 		return;
 	}
-	if (kho_read(data, &lim, &read, &why) || read_node(&read, n, &why)) {
+	if (kho_read(data, &lim, &read, &why) || read_node(&read, n, &why) ||
+	    read_metadata(r, &read, &why)) {
 		check_ok(CHECK_SAVE_HANDOFF_READS_BACK, false, "%s %s at %llx (%llx)", why.what,
 			 why.fault, (unsigned long long)why.at, (unsigned long long)why.value);
 		return;

@@ -11,7 +11,6 @@
 #include "vtd/pasid.h"
 #include "vtd/verify.h"
 
-
 /* ---- tables ------------------------------------------------------------------------------- */
 
 /* One unit's walk: the proof, which unit it is, and the pages that have digests, sorted. */

@@ -55,6 +55,7 @@ uint32_t prove_radix_crc32c(const struct kho_map *map);
 
 /* What a handoff may consist of: chunks next to each other count once. */
 #define PROVE_MAX_EXTENTS	32768
+#define PROVE_OWN_EXTENTS	2048	/* of these, for what is ours beside another kernel's */
 #define PROVE_MAX_NODES		16384
 
 /* Memory for reading a handoff; from scratch.  Return: false if there is none left. */

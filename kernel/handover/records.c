@@ -205,7 +205,7 @@ static bool record_intact(void *ctx, paddr_t record, uint64_t len)
 #define OWN_FILES	64
 #define OWN_CLAIMS	16384
 #define OWN_FOLIOS	4096		/* runs, of one file */
-#define FOREIGN_CLAIMS	32768
+#define FOREIGN_CLAIMS	PROVE_MAX_EXTENTS
 #define FOREIGN_FOLIOS	65536
 
 /* Work memory of one reading, from scratch: more where foreign sessions are carried on. */

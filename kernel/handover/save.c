@@ -204,8 +204,7 @@ static int digest_metadata(const struct run *r, struct handoff *h)
 		return err;
 	}
 	h->n->radix_crc32c = prove_radix_crc32c(&read.map);
-	if (!err)
-		err = prove_record_page(h->n, h->fdt, NODE_DIGEST_METADATA, NODE_NO_OWNER);
+	err = prove_record_page(h->n, h->fdt, NODE_DIGEST_METADATA, NODE_NO_OWNER);
 	if (!err)
 		err = prove_record_page(h->n, h->scratch_array, NODE_DIGEST_METADATA, NODE_NO_OWNER);
 	if (!err)

@@ -87,7 +87,7 @@ LINUX: Tuple[Mutant, ...] = (
     mutant("bootparams.cut_kernel", "refused by name: truncated", BOOTPARAMS,
            " || b->pm_len < 16ULL * get32(f, BP_SYSSIZE)", "", Unit("test_bootparams", "test_bzimage_refusals")),
     mutant("bootparams.relay_of_any_length", "hostile bytes: a map longer than its place", BOOTPARAMS,
-           "!relay->setup_len || map.len > sizeof(relay->map);",
-           "!relay->setup_len || map.len > 2 * sizeof(relay->map);",
+           "relay->too_large |= map.len > sizeof(relay->map);",
+           "relay->too_large |= map.len > 2 * sizeof(relay->map);",
            Unit("test_bootparams", "test_efi_relay")),
 )

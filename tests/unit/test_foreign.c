@@ -496,6 +496,12 @@ static void test_no_room(void **state)
 	lay_own(0, node, 2);
 	assert_int_equal(read_it(), -ENOSPC);
 	assert_string_equal(why.fault, "have more than 1 MiB of data to be handed on");
+	h.map.nr_nodes = PROVE_MAX_NODES - 512;
+	assert_int_equal(carry_take(&h, NULL, 0, &f, &why), -ENOSPC);
+	assert_string_equal(why.fault, "have more than 1 MiB of data to be handed on");
+	h.map.nr_nodes++;
+	assert_int_equal(carry_take(&h, NULL, 0, &f, &why), -ENOSPC);
+	assert_string_equal(why.fault, "is in more pieces than can be handed on");
 	setup(state);
 	lay_own(30720, NULL, 0);
 	accept();

@@ -339,8 +339,8 @@ static void test_does_not_fit(void **state)
 
 		assert_int_equal(load("generation=1"), -ENOMEM);
 		assert_string_equal(why, w.half < INIT_SIZE ?
-				    "the next image does not fit into half of scratch; try a larger scratch=" :
-				    "page tables and boot_params do not fit beside the next image into half of scratch; try a larger scratch=");
+				    "the next image does not fit into half of scratch; try a larger scratch= (started by a Linux: its kho_scratch=)" :
+				    "page tables and boot_params do not fit beside the next image into half of scratch; try a larger scratch= (started by a Linux: its kho_scratch=)");
 		assert_int_equal(*behind, 0xa5);
 	}
 	assert_int_equal(load("generation=1"), 0);
@@ -499,13 +499,13 @@ static void test_linux_refused(void **state)
 	assert_int_equal(kexec_check(&bi, &w, &image, &why), 0);
 	w.half--;
 	assert_int_equal(kexec_check(&bi, &w, &image, &why), -ENOMEM);
-	assert_string_equal(why, "page tables and boot_params do not fit beside the next image into half of scratch; try a larger scratch=");
+	assert_string_equal(why, "page tables and boot_params do not fit beside the next image into half of scratch; try a larger scratch= (started by a Linux: its kho_scratch=)");
 	w.half = INIT_SIZE + sizeof(initrd) - 1;
 	assert_int_equal(kexec_check(&bi, &w, &image, &why), -ENOMEM);
-	assert_string_equal(why, "the initrd does not fit beside the kernel into half of scratch; try a larger scratch=");
+	assert_string_equal(why, "the initrd does not fit beside the kernel into half of scratch; try a larger scratch= (started by a Linux: its kho_scratch=)");
 	w.half = INIT_SIZE - 1;
 	assert_int_equal(kexec_check(&bi, &w, &image, &why), -ENOMEM);
-	assert_string_equal(why, "the next image does not fit into half of scratch; try a larger scratch=");
+	assert_string_equal(why, "the next image does not fit into half of scratch; try a larger scratch= (started by a Linux: its kho_scratch=)");
 	put(0x236, 2, 0x22);
 	assert_int_equal(kexec_check(&bi, &w, &image, &why), -EOPNOTSUPP);
 	assert_string_equal(why, "the image is a 32-bit kernel: it has no 64-bit entry");

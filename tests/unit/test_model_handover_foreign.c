@@ -199,6 +199,20 @@ static void test_outgoing(void **state)
 	}
 }
 
+/* Between receiving it and handing it on, when nobody has written anew what digests it. */
+static void test_changed_under_way(void **state)
+{
+	static void (*const changes[])(void) = { session_block, sub_node };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(changes); i++) {
+		begin();
+		changes[i]();
+		assert_int_not_equal(world_save(), 0);
+		assert_non_null(strstr(kernel_bad_checks(), "save.handoff_reads_back"));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -208,6 +222,7 @@ int main(void)
 		cmocka_unit_test(test_processors),
 		cmocka_unit_test(test_broken),
 		cmocka_unit_test(test_outgoing),
+		cmocka_unit_test(test_changed_under_way),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -78,7 +78,7 @@ static void test_last_window(void **state)
 	linux_needs(MIB(150));
 	assert_int_equal(ask(2, &why), 0);
 	assert_int_equal(ask(3, &why), -ENOMEM);
-	assert_string_equal(why, "the next image does not fit into half of scratch; try a larger scratch=");
+	assert_string_equal(why, "the next image does not fit into half of scratch; try a larger scratch= (started by a Linux: its kho_scratch=)");
 	linux_needs(MIB(193));
 	assert_int_equal(ask(2, &why), -ENOMEM);
 }
