@@ -513,7 +513,7 @@ def baton_to_linux(name: str, generations: int = 2, guest: Guest = PLAIN, machin
 
 BATON: Tuple[Run, ...] = (
     baton_to_linux("baton_to_linux", more=(Check("efi_not_told", told_of_efi(0)),)),
-    baton_to_linux("baton_to_linux.efi_first", config={"efi": "first"},
+    baton_to_linux("baton_to_linux.efi_first", config={"efi": "first"}, guest=Guest(kaslr=True),
                    machine=q.Machine(memory="2G", display="bochs-display"),
                    more=(Check("efi", told_of_efi(1)), Check("screen", screen_told))),
     baton_to_linux("baton_to_linux.generation_2", generations=4),
