@@ -6,6 +6,7 @@
 
 #include "errno.h"
 #include "kernel/panic.h"
+#include "kho/sort.h"
 #include "platform/mem.h"
 #include "platform/mmio.h"
 #include "scratch.h"
@@ -67,14 +68,57 @@ static void carve(paddr_t base, paddr_t end)
 	}
 }
 
+/* Whole pages, sorted, without overlaps: one pass over map and list is enough then, however many pieces
+ * a handoff is in.  Return: how many. */
+static size_t merge_busy(const struct keep_range *busy, size_t n, struct extent *out)
+{
+	size_t nr = 0, merged = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const paddr_t base = ALIGN_DOWN(busy[i].base, PAGE_SIZE);
+
+		if (busy[i].len)
+			out[nr++] = (struct extent){
+				base, ALIGN_UP(busy[i].base + busy[i].len, PAGE_SIZE) - base };
+	}
+	kho_sort(out, nr, sizeof(*out));
+	for (size_t i = 0; i < nr; i++) {
+		struct extent *last = merged ? &out[merged - 1] : NULL;
+
+		if (last && out[i].base <= last->base + last->len)
+			last->len = MAX(last->len, out[i].base + out[i].len - last->base);
+		else
+			out[merged++] = out[i];
+	}
+	return merged;
+}
+
+/* What of [@base, @end) is not busy; @busy moves on behind what lies before. */
+static void add_free(paddr_t base, paddr_t end, const struct extent **busy, const struct extent *busy_end)
+{
+	while (*busy < busy_end && (*busy)->base + (*busy)->len <= base)
+		++*busy;
+	for (const struct extent *b = *busy; b < busy_end && b->base < end; b++) {
+		if (b->base > base)
+			insert(nr_extents, base, b->base - base);
+		base = MAX(base, b->base + b->len);
+	}
+	if (base < end)
+		insert(nr_extents, base, end - base);
+}
+
 int keep_init(const struct mem_range *map, size_t n, bool all_ram, const struct keep_range *busy,
 	      size_t nr_busy)
 {
+	struct extent *sorted = scratch_new((nr_busy + 1) * sizeof(*sorted));
+	const struct extent *next = sorted, *sorted_end;
+
 	max_extents = n + nr_busy + 4096;
-	extents = scratch_new(max_extents * sizeof(*extents));
+	extents = sorted ? scratch_new(max_extents * sizeof(*extents)) : NULL;
 	if (!extents)
 		return -ENOMEM;
 	nr_extents = 0;
+	sorted_end = sorted + merge_busy(busy, nr_busy, sorted);
 	for (size_t i = 0; i < n; i++) {
 		const paddr_t base = MAX(ALIGN_UP(map[i].base, PAGE_SIZE), LOW_LIMIT);
 		const paddr_t end = ALIGN_DOWN(map[i].base + map[i].len, PAGE_SIZE);
@@ -82,12 +126,8 @@ int keep_init(const struct mem_range *map, size_t n, bool all_ram, const struct 
 					    : map[i].kind == MEM_CONVENTIONAL;
 
 		if (usable && base < end)
-			insert(nr_extents, base, end - base);
+			add_free(base, end, &next, sorted_end);
 	}
-	for (size_t i = 0; i < nr_busy; i++)
-		if (busy[i].len)
-			carve(ALIGN_DOWN(busy[i].base, PAGE_SIZE),
-			      ALIGN_UP(busy[i].base + busy[i].len, PAGE_SIZE));
 	return 0;
 }
 

@@ -150,6 +150,7 @@ static const struct mem_range map[] = {
 static const struct keep_range busy[] = {
 	{ SCRATCH, SCRATCH_BYTES },
 	{ MIB(17), MIB(1) },				/* inside a range */
+	{ MIB(17) + KIB(64), PAGE_SIZE },		/* inside one that is busy */
 	{ MIB(24) - PAGE_SIZE, MIB(2) },		/* across two */
 	{ MIB(30) + 0x234, 0x10 },			/* takes its whole page */
 	{ MIB(29), PAGE_SIZE }, { MIB(39) - PAGE_SIZE, PAGE_SIZE },	/* first and last page */
