@@ -65,7 +65,7 @@ EARLY := efi/% kernel/entry.c kernel/config.c kernel/console/printf.c kernel/mac
 	kernel/machine/cpu.c kernel/handover/bootparams.c kernel/memory/memmap.c \
 	kernel/nic/nic.c
 # Small, but for what runs per page, per byte or per frame.
-HOT := vtd/pagetable.c kho/crc32c.c kernel/stream/frame.c kernel/machine/string.c kernel/nic/port.c
+HOT := vtd/pagetable.c kho/crc32c.c kho/sort.c kernel/stream/frame.c kernel/machine/string.c kernel/nic/port.c
 opt = $(if $(filter $(HOT),$(1)),-O2,-Oz)
 ssp = $(if $(filter $(EARLY),$(1)),-fno-stack-protector,-fstack-protector-strong)
 
