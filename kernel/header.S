@@ -5,7 +5,7 @@
  * applied, then C.  Nothing here may use an absolute address. */
 
 	.set	SETUP_BYTES, 0x1000
-	.set	HEADER_USED, 0x26c		/* kexec.c has it as well; the rest of the page is zero */
+	.set	HEADER_USED, 0x26c		/* end of setup header 2.15; the rest of the page is zero */
 	.set	PE_OFFSET, 0x40
 
 /* Linux, Documentation/arch/x86/boot.rst; UEFI specification, "PE32+ image".
@@ -69,7 +69,7 @@
 	.byte	SETUP_BYTES / 512 - 1		/* 0x1f1 setup_sects */
 	.org	\name + 0x1fe
 	.short	0xaa55				/* boot_flag */
-	.byte	0xeb, 0x6a			/* jump; its length byte ends the header at 0x26c */
+	.byte	0xeb, HEADER_USED - 0x202	/* jump; its length byte says where the header ends */
 	.ascii	"HdrS"
 	.short	0x20f				/* version */
 	.org	\name + 0x211
@@ -92,8 +92,10 @@
 
 	.section .rodata.header, "a"
 	.balign	16
-	.globl	header_template
+	.globl	header_template, header_template_size
 	HEADER_PAGE header_template
+header_template_size:
+	.long	HEADER_USED
 
 /* Copy [text_start, file_end) to pristine_start, then apply relocations: RELR (System V gABI), the
  * addresses of words to which the load bias is added, so each word is changed once.

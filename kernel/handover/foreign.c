@@ -18,7 +18,6 @@
 #include "platform/mem.h"
 
 #define MAX_CLAIMS	(PROVE_MAX_EXTENTS - PROVE_OWN_EXTENTS)
-#define MAX_FOLIOS	65536		/* runs, of one file */
 #define MAX_SHOWN	1024		/* extents of preserved memory that are listed: 5 s at 115200 baud */
 #define MAX_REPLACED	4		/* root FDT, LUO blob, kexec-metadata, FLB page */
 
@@ -106,7 +105,7 @@ static bool is_device(const struct kho_file *file)
 static int read_file(struct reading *w, const struct kho_session *s, const struct kho_file *file,
 		     struct kho_refusal *why)
 {
-	struct kho_memfd m = { .folios = w->folio, .max_folios = MAX_FOLIOS };
+	struct kho_memfd m = { .folios = w->folio, .max_folios = FOREIGN_MAX_FOLIOS };
 	const struct word session = word_of(s->name), handler = word_of(file->compatible);
 	uint64_t pages;
 	uint32_t crc;
@@ -252,7 +251,7 @@ static bool take_arrays(struct reading *w)
 	struct kho_luo *l = &w->f->luo;
 
 	w->claim = scratch_new(MAX_CLAIMS * sizeof(*w->claim));
-	w->folio = scratch_new(MAX_FOLIOS * sizeof(*w->folio));
+	w->folio = scratch_new(FOREIGN_MAX_FOLIOS * sizeof(*w->folio));
 	return foreign_arrays(l, FOREIGN_MAX_SESSIONS, FOREIGN_MAX_FILES) && w->claim && w->folio;
 }
 

@@ -11,6 +11,7 @@
 
 #define FOREIGN_MAX_SESSIONS	1024
 #define FOREIGN_MAX_FILES	4096
+#define FOREIGN_MAX_FOLIOS	65536		/* runs, of one file */
 
 /* All zero where there is nothing foreign.  Arrays are in scratch. */
 struct foreign {

@@ -13,9 +13,10 @@
 #include "platform/mem.h"
 
 #define HEADER_BYTES	4096
-#define HEADER_USED	0x26c	/* end of setup header 2.15; the rest is zero */
 
+/* header.S: the page as far as it is used; the rest is zero. */
 extern const uint8_t header_template[];
+extern const uint32_t header_template_size;
 _Noreturn void kexec_jump_to(uint64_t cr3, uint64_t entry, uint64_t boot_params);
 
 /* Pages from the top of the next half downwards. */
@@ -54,7 +55,7 @@ bool kexec_own_file(const struct boot_info *bi, struct span *file)
 
 	if (!p)
 		return false;
-	memcpy(p, header_template, HEADER_USED);
+	memcpy(p, header_template, header_template_size);
 	memcpy(p + HEADER_BYTES, bi->pristine, bi->pristine_size);
 	*file = span_of(p, len);
 	return true;

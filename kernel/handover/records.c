@@ -205,8 +205,6 @@ static bool record_intact(void *ctx, paddr_t record, uint64_t len)
 #define OWN_FILES	64
 #define OWN_CLAIMS	16384
 #define OWN_FOLIOS	4096		/* runs, of one file */
-#define FOREIGN_CLAIMS	PROVE_MAX_EXTENTS
-#define FOREIGN_FOLIOS	65536
 
 /* Work memory of one reading, from scratch: more where foreign sessions are carried on. */
 struct reading {
@@ -220,8 +218,8 @@ struct reading {
 
 static bool take_arrays(struct reading *w, bool foreign)
 {
-	w->nr_claims = foreign ? FOREIGN_CLAIMS : OWN_CLAIMS;
-	w->nr_folios = foreign && w->follow ? FOREIGN_FOLIOS : OWN_FOLIOS;
+	w->nr_claims = foreign ? PROVE_MAX_EXTENTS : OWN_CLAIMS;
+	w->nr_folios = foreign && w->follow ? FOREIGN_MAX_FOLIOS : OWN_FOLIOS;
 	w->claim = scratch_new(w->nr_claims * sizeof(*w->claim));
 	w->folio = scratch_new(w->nr_folios * sizeof(*w->folio));
 	return w->claim && w->folio &&
@@ -294,7 +292,7 @@ int records_read(const struct kho_handoff *h, const struct kho_limits *lim, cons
 	struct records_plain *plain = scratch_new(sizeof(*plain));
 	int err;
 
-	if (!plain || !take_arrays(&w, n->foreign.nr_extents))
+	if (!plain || !take_arrays(&w, n->foreign.nr_extents != 0))
 		return kho_refuse(why, -ENOMEM, "scratch", "is too small to read the records", 0,
 				  sizeof(*plain));
 	err = kho_reader_init(&w.reader, h, lim, w.claim, w.nr_claims, why);

@@ -16,6 +16,7 @@
 #include "kernel/memory/keep.h"
 #include "kernel/memory/scratch.h"
 #include "kernel/panic.h"
+#include "kernel/report/verdict.h"
 #include "kernel/selftest/hostile.h"
 #include "kho/metadata.h"
 #include "kho/write.h"
@@ -358,7 +359,8 @@ static void stop_devices(struct run *r)
 {
 	for (size_t i = 0; i < r->nr_ports; i++)
 		iommu_fence(r->mmu, r->port[i].nic.segment, r->port[i].nic.rid);
-	iommu_shut_down(r->mmu);
+	if (iommu_shut_down(r->mmu))
+		verdict_end(VERDICT_TIMEOUT, "Linux is not started: a remapping unit does not switch off (linux_kho=no), the line above says what was waited for");
 }
 
 _Noreturn void handover_jump(struct run *r, const struct kexec_target *t)

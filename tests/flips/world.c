@@ -90,6 +90,7 @@ const uint8_t header_template[PAGE_SIZE] = {
 	[0x234] = 1, [0x236] = 0x23, [0x238] = 0xff, [0x239] = 7, [0x25a] = 0x10,
 	[0x262] = 0x10,			/* init_size: IMAGE_WINDOW */
 };
+const uint32_t header_template_size = sizeof(header_template);
 
 int page_tables_init(struct page_tables *pt, paddr_t (*alloc)(void *ctx), void *ctx)
 {

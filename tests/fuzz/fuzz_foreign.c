@@ -18,7 +18,6 @@
 
 #define MAX_EXTENTS	65536
 #define MAX_CLAIMS	32768
-#define MAX_FOLIOS	65536
 
 static struct boot_info bi = {
 	.map = { { SPARSE_RAM, SPARSE_RAM_END - SPARSE_RAM, MEM_CONVENTIONAL } }, .nr_map = 1,
@@ -161,7 +160,7 @@ static void check_nodes(const struct foreign *f)
 static void check_files(const struct foreign *f)
 {
 	static struct kho_range claim[MAX_CLAIMS];
-	static struct kho_folios folio[MAX_FOLIOS];
+	static struct kho_folios folio[FOREIGN_MAX_FOLIOS];
 	struct kho_luo_ser luo = { .compatible = KHO_LUO_COMPATIBLE, .sessions_pa = f->luo.sessions_pa };
 	struct kho_refusal why = { 0 };
 	struct kho_limits lim;
@@ -179,7 +178,7 @@ static void check_files(const struct foreign *f)
 	REQUIRE(l.nr_sessions == f->luo.nr_sessions && l.nr_files == f->luo.nr_files &&
 		l.nr_session_blocks == f->luo.nr_session_blocks);
 	for (size_t i = 0; i < l.nr_files; i++) {
-		struct kho_memfd m = { .folios = folio, .max_folios = MAX_FOLIOS };
+		struct kho_memfd m = { .folios = folio, .max_folios = FOREIGN_MAX_FOLIOS };
 
 		REQUIRE(!strcmp(l.files[i].compatible, f->luo.files[i].compatible) &&
 			l.files[i].data == f->luo.files[i].data && l.files[i].token == f->luo.files[i].token);

@@ -134,6 +134,7 @@ struct model_unit {
 	/* Behaviour a test may ask for. */
 	bool te_must_stay;		/* from here on TE=0 breaks a rule */
 	bool root_must_stay;		/* likewise a write of RTADDR */
+	bool te_is_stuck;		/* TE=0 is never done */
 	bool ite_once, ice_once;	/* a device that does not answer; an unexpected completion */
 
 	/* Evidence. */

@@ -468,7 +468,9 @@ static bool countdown(unsigned *reads)
 
 static uint32_t read_gsts(struct model_unit *u)
 {
-	if (u->gcmd_pending && countdown(&u->gcmd_reads))
+	const bool stuck = u->te_is_stuck && (u->gcmd_pending & ~u->gcmd_target & SPEC_GCMD_TE);
+
+	if (u->gcmd_pending && !stuck && countdown(&u->gcmd_reads))
 		complete_gcmd(u);
 	return u->gsts;
 }

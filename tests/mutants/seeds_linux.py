@@ -8,6 +8,7 @@ CPIO = "kernel/handover/cpio.c"
 KEXEC = "kernel/handover/kexec.c"
 NODE = "kernel/handover/node.c"
 PAYLOAD = "kernel/handover/payload.c"
+SAVE = "kernel/handover/save.c"
 
 
 def mutant(name: str, rule: str, file: str, old: str, new: str, dies: Unit) -> Mutant:
@@ -63,6 +64,13 @@ LINUX: Tuple[Mutant, ...] = (
     mutant("kexec.map_outside_the_list", "KASLR stays clear of the list alone", KEXEC,
            "in->efi_memmap = take_node(top, BOOTPARAMS_SETUP_NONE, len, &in->setup_data);",
            "in->efi_memmap = take(top, len);", Unit("test_kexec", "test_linux_efi_first")),
+    mutant("jump.unit_left_on", "linux_kho=no: nothing is started over a unit that stays on", SAVE,
+           "\tif (iommu_shut_down(r->mmu))\n\t\tverdict_end(",
+           "\tif (iommu_shut_down(r->mmu) && !r->mmu)\n\t\tverdict_end(",
+           Unit("test_model_handover_linux", "test_stuck")),
+    mutant("jump.nothing_stopped", "linux_kho=no: every device is stopped before the jump", SAVE,
+           "if (run_next_is_linux(r) && !r->cfg.linux_kho)", "if (run_next_is_linux(r) && r->cfg.linux_kho)",
+           Unit("test_model_handover_linux", "test_stopped")),
     mutant("kexec.entered_with_5_levels", "boot protocol: XLF_5LEVEL", KEXEC,
            "paging_levels() == 5 &&", "paging_levels() == 6 &&", Unit("test_kexec", "test_linux_refused")),
     mutant("bootparams.address_beyond_all", "hostile bytes: pref_address", BOOTPARAMS,

@@ -165,6 +165,7 @@ const uint8_t header_template[PAGE_SIZE] = {
 	[0x234] = 1, [0x236] = 0x23, [0x238] = 0xff, [0x239] = 7, [0x25a] = 0x10,
 	[0x262] = KERNEL_IMAGE_WINDOW >> 16,	/* init_size */
 };
+const uint32_t header_template_size = sizeof(header_template);
 
 jmp_buf kernel_jumps, kernel_ends;
 struct kernel_verdict kernel_verdict;

@@ -28,6 +28,7 @@
 
 /* No longer than what header.S has. */
 const uint8_t header_template[0x26c] = { [0] = 'M', [0x26b] = 0x7f };
+const uint32_t header_template_size = sizeof(header_template);
 _Noreturn void kexec_jump_to(uint64_t cr3, uint64_t entry, uint64_t boot_params);
 
 static struct boot_info bi;
