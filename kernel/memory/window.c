@@ -90,8 +90,8 @@ static struct kho_range other_area(const struct window *w, const struct kho_scra
 	return r;
 }
 
-/* Two free pieces of one area's equal halves, neither across the middle, so that an image in one half finds the other
- * half free.  Of a piece much larger than all others each gets a part. */
+/* Two free pieces of one area's equal halves, neither across the middle, so that an image in one half
+ * finds the other half free.  Of a piece much larger than all others each gets a part. */
 #define MUCH_LARGER	4
 static void halve(const struct kho_scratch_entry *e, const struct busy *b, struct kho_range piece[2])
 {
